@@ -1,0 +1,21 @@
+//! The vocabulary that browser and server share: plain data and serde, nothing that does I/O.
+//!
+//! Read it in the order of an event's way: a [`pipeline`] has a source and a [`mapping`]; what is posted is answered
+//! by a [`receipt`]; metrics are asked for by a [`query`], stand on a [`dashboard`] and move over [`live`].
+
+pub mod dashboard;
+pub mod ids;
+pub mod live;
+pub mod mapping;
+pub mod path;
+pub mod pipeline;
+pub mod point;
+pub mod query;
+pub mod receipt;
+pub mod record;
+pub mod stats;
+
+pub use ids::{
+    BatchId, DEFAULT_ORGANIZATION, DashboardId, EventSeq, MappingVersionId, Micros, OrganizationId, PipelineId,
+};
+pub use path::{FieldPath, PathStep, RecordsPath};

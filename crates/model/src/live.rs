@@ -1,0 +1,260 @@
+//! What goes over the live channel: one socket a tab, many subscriptions.
+//!
+//! A subscription begins with a snapshot and goes on with patches. `seq` rises by one with each state that the hub
+//! published for this topic within one `epoch` (one life of the server); after a reconnect the browser names
+//! the last pair it saw and gets either the patches it missed, merged, or a fresh snapshot: no gap, no duplicate.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    query::{QueryResult, QuerySpec, Resolution, SeriesData},
+    stats::PipelineStats,
+};
+
+/// What can be followed.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Topic {
+    Query(QuerySpec),
+    /// The figures of a pipeline, by slug or id.
+    Pipeline(String),
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum ClientMessage {
+    Subscribe {
+        /// Chosen by the browser, unique within its socket.
+        sub: u32,
+        topic: Topic,
+        resume: Option<Place>,
+    },
+    Unsubscribe {
+        sub: u32,
+    },
+    /// Sent every 20 s; a server that hears nothing for a minute closes.
+    Ping,
+}
+
+/// A state that was seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Place {
+    pub epoch: u64,
+    pub seq: u64,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum ServerMessage {
+    /// Sent first and then every 20 s: the server's clock, milliseconds.
+    Heartbeat {
+        now_ms: i64,
+    },
+    Snapshot {
+        sub: u32,
+        place: Place,
+        state: State,
+    },
+    /// Brings the state at `from` to the one at `place`.
+    Patch {
+        sub: u32,
+        from: u64,
+        place: Place,
+        patch: Patch,
+    },
+    /// This subscription cannot be served; the others go on.
+    Refused {
+        sub: u32,
+        why: String,
+    },
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum State {
+    Query(QueryResult),
+    Pipeline(PipelineStats),
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Patch {
+    Query(QueryPatch),
+    /// Small enough to be sent whole.
+    Pipeline(PipelineStats),
+}
+
+/// Points before `from_ms` are dropped; those at the same time are replaced; the others are added.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct QueryPatch {
+    pub resolution: Resolution,
+    pub from_ms: i64,
+    pub to_ms: i64,
+    pub series: Vec<SeriesData>,
+    /// `Total` answers: every series is replaced.
+    pub replace: bool,
+}
+
+impl QueryPatch {
+    /// What brings `old` to `new`, or nothing when only a snapshot can (the resolution changed, or points went away within the range).
+    pub fn between(old: &QueryResult, new: &QueryResult, total: bool) -> Option<Self> {
+        if old.resolution != new.resolution || old.omitted_series != new.omitted_series || new.from_ms < old.from_ms {
+            return None;
+        }
+        let head = |series| Self {
+            resolution: new.resolution,
+            from_ms: new.from_ms,
+            to_ms: new.to_ms,
+            series,
+            replace: total,
+        };
+        if total {
+            return Some(head(new.series.clone()));
+        }
+        let mut changed = Vec::new();
+        for s in &new.series {
+            let before = old.series.iter().find(|o| o.tags == s.tags);
+            let kept = before.map_or(&[][..], |o| {
+                &o.points[o.points.partition_point(|p| p.0 < new.from_ms)..]
+            });
+            let same = kept.iter().zip(&s.points).take_while(|(a, b)| a == b).count();
+            // Every point that was there must still be there, or have a new value.
+            let lost = kept[same..]
+                .iter()
+                .any(|p| s.points[same..].binary_search_by_key(&p.0, |q| q.0).is_err());
+            if lost {
+                return None;
+            }
+            if before.is_none() || same < s.points.len() {
+                changed.push(SeriesData {
+                    tags: s.tags.clone(),
+                    points: s.points[same..].to_vec(),
+                });
+            }
+        }
+        let gone = |o: &SeriesData| {
+            o.points.last().is_some_and(|p| p.0 >= new.from_ms) && !new.series.iter().any(|s| s.tags == o.tags)
+        };
+        (!old.series.iter().any(gone)).then(|| head(changed))
+    }
+
+    /// Applies this patch to the state it was made for.
+    pub fn apply(&self, state: &mut QueryResult) {
+        state.resolution = self.resolution;
+        state.from_ms = self.from_ms;
+        state.to_ms = self.to_ms;
+        if self.replace {
+            state.series.clone_from(&self.series);
+            return;
+        }
+        for s in &mut state.series {
+            let keep = s.points.partition_point(|p| p.0 < self.from_ms);
+            s.points.drain(..keep);
+        }
+        for patch in &self.series {
+            match state.series.iter_mut().find(|s| s.tags == patch.tags) {
+                Some(s) => merge(&mut s.points, &patch.points),
+                None => state.series.push(patch.clone()),
+            }
+        }
+        state.series.retain(|s| !s.points.is_empty());
+        state.series.sort_by(|a, b| a.tags.cmp(&b.tags));
+    }
+
+    /// True when nothing but the end of the range moved.
+    pub fn is_idle(&self) -> bool {
+        !self.replace && self.series.is_empty()
+    }
+}
+
+/// Both by rising time; a new point replaces the old one of its time.
+fn merge(points: &mut Vec<crate::query::Point>, new: &[crate::query::Point]) {
+    let Some(first) = new.first() else { return };
+    let at = points.partition_point(|p| p.0 < first.0);
+    let tail = points.split_off(at);
+    let (mut a, mut b) = (tail.into_iter().peekable(), new.iter().copied().peekable());
+    while let (Some(x), Some(y)) = (a.peek(), b.peek()) {
+        if x.0 < y.0 {
+            points.extend(a.next());
+        } else {
+            if x.0 == y.0 {
+                a.next();
+            }
+            points.extend(b.next());
+        }
+    }
+    points.extend(a);
+    points.extend(b);
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::{
+        mapping::Tags,
+        query::{Point, Rollup},
+    };
+
+    fn result(from_ms: i64, series: Vec<(u8, Vec<(i64, i32)>)>) -> QueryResult {
+        let mut all: Vec<SeriesData> = series
+            .into_iter()
+            .map(|(tag, mut points)| {
+                points.retain(|p| p.0 >= from_ms);
+                points.sort_by_key(|p| p.0);
+                points.dedup_by_key(|p| p.0);
+                SeriesData {
+                    tags: Tags::from([("t".into(), tag.to_string())]),
+                    points: points.into_iter().map(|(t, v)| Point(t, f64::from(v))).collect(),
+                }
+            })
+            .filter(|s| !s.points.is_empty())
+            .collect();
+        all.sort_by(|a, b| a.tags.cmp(&b.tags));
+        all.dedup_by(|a, b| a.tags == b.tags);
+        QueryResult {
+            resolution: Resolution {
+                bucket_ms: 1,
+                from: Rollup::Raw,
+            },
+            from_ms,
+            to_ms: 1_000,
+            series: all,
+            omitted_series: 0,
+            unit: None,
+        }
+    }
+
+    fn any_result() -> impl Strategy<Value = QueryResult> {
+        let points = proptest::collection::vec((0i64..60, any::<i32>()), 0..20);
+        (0i64..30, proptest::collection::vec((0u8..4, points), 0..4)).prop_map(|(from, series)| result(from, series))
+    }
+
+    proptest! {
+        #[test]
+        fn a_patch_brings_old_to_new(old in any_result(), new in any_result(), total in any::<bool>()) {
+            if let Some(patch) = QueryPatch::between(&old, &new, total) {
+                let mut state = old.clone();
+                patch.apply(&mut state);
+                prop_assert_eq!(state, new);
+            }
+        }
+
+        #[test]
+        fn growth_is_always_a_patch(old in any_result(), more in proptest::collection::vec((0u8..4, 60i64..90, any::<i32>()), 0..9)) {
+            let mut series: Vec<(u8, Vec<(i64, i32)>)> = old.series.iter()
+                .map(|s| (s.tags["t"].parse().expect("tag"), s.points.iter().map(|p| (p.0, p.1 as i32)).collect())).collect();
+            for (tag, t, v) in more {
+                match series.iter_mut().find(|s| s.0 == tag) {
+                    Some(s) => s.1.push((t, v)),
+                    None => series.push((tag, vec![(t, v)])),
+                }
+            }
+            let new = result(old.from_ms, series);
+            prop_assert!(QueryPatch::between(&old, &new, false).is_some());
+        }
+    }
+
+    #[test]
+    fn a_lost_point_asks_for_a_snapshot() {
+        let old = result(0, vec![(1, vec![(1, 1), (2, 2)])]);
+        let new = result(0, vec![(1, vec![(1, 1), (3, 3)])]);
+        assert_eq!(QueryPatch::between(&old, &new, false), None);
+    }
+}
