@@ -1,0 +1,1 @@
+//! Model to chart options: pure functions.

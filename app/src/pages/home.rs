@@ -1,0 +1,8 @@
+//! `/`
+
+use leptos::prelude::*;
+
+#[component]
+pub fn Home() -> impl IntoView {
+    view! { <h1>"Dash"</h1> }
+}

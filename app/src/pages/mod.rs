@@ -1,0 +1,5 @@
+//! One file for each route.
+
+mod home;
+
+pub use home::Home;
