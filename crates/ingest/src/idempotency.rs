@@ -1,0 +1,66 @@
+//! What makes a repeated request harmless: its key and the hash of its body.
+
+use sha2::{Digest, Sha256};
+
+use crate::{Problem, ProblemKind};
+
+/// Longest key, in bytes.
+pub const MAX_LENGTH: usize = 255;
+
+/// The value of an `Idempotency-Key` (or `webhook-id`) header: 1 to 255 visible ASCII characters.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct IdempotencyKey(String);
+
+/// Why a header is no key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the Idempotency-Key {0}; use 1 to 255 visible ASCII characters without spaces, such as a UUID")]
+pub struct InvalidKey(&'static str);
+
+impl InvalidKey {
+    /// The answer: 400.
+    pub fn problem(&self) -> Problem {
+        Problem::new(ProblemKind::InvalidRequest, self.to_string())
+    }
+}
+
+impl IdempotencyKey {
+    /// Reads the header's value.
+    ///
+    /// # Errors
+    /// [`InvalidKey`], which says what is allowed.
+    pub fn parse(header: &str) -> Result<Self, InvalidKey> {
+        match header.trim() {
+            "" => Err(InvalidKey("is empty")),
+            long if long.len() > MAX_LENGTH => Err(InvalidKey("is longer than 255 characters")),
+            key if !key.bytes().all(|b| b.is_ascii_graphic()) => Err(InvalidKey("has other characters")),
+            key => Ok(Self(key.to_owned())),
+        }
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// SHA-256 of the body as it came over the wire: the same key with another hash is a conflict.
+pub fn body_hash(raw: &[u8]) -> [u8; 32] {
+    Sha256::digest(raw).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_1_to_255_visible_characters() {
+        let longest = "x".repeat(255);
+        for key in ["a", "8b6e-\"quoted\"~!", longest.as_str()] {
+            assert_eq!(IdempotencyKey::parse(key).as_ref().map(IdempotencyKey::as_str), Ok(key));
+        }
+        for key in ["", "  ", "a b", "ä", "a\u{7f}", "x".repeat(256).as_str()] {
+            let problem = IdempotencyKey::parse(key).expect_err(key).problem();
+            assert_eq!(problem.status(), 400);
+            assert!(problem.detail.contains("1 to 255"), "{}", problem.detail);
+        }
+    }
+}
