@@ -1,15 +1,55 @@
 //! The handle.
 
-use std::sync::Arc;
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    thread,
+};
 
 use dash_model::{BatchId, EventSeq, PipelineId};
+use parking_lot::Mutex;
+use tokio::sync::{oneshot, watch};
 
-use crate::{AppendError, Depth, NewBatch, OpenError, Options, Pending, Reader, Stage};
+use crate::{
+    AppendError, Depth, NewBatch, OpenError, Options, Pending, Reader, Stage, codec,
+    disk::{Disk, RealDisk},
+    ledger::Ledger,
+    queue::{End, Queue, Waiting},
+    recover::{Recovered, recover},
+    writer::Writer,
+};
 
-/// A cheap handle on an open spool.
-#[derive(Clone, Debug)]
+/// A cheap handle on an open spool. When the last one is dropped the spool closes by itself; [`close`](Self::close)
+/// says when it has.
+#[derive(Clone)]
 pub struct Spool {
-    inner: Arc<EventSeq>,
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    shared: Arc<Shared>,
+    max_bytes: u64,
+    queue_bytes: usize,
+    max_batch_bytes: usize,
+}
+
+/// What handle, readers and writer share.
+pub(crate) struct Shared {
+    pub queue: Queue,
+    pub ledger: Mutex<Ledger>,
+    /// Bytes of all segments.
+    pub used: AtomicU64,
+    pub disk_full: AtomicBool,
+    pub progress: watch::Sender<Progress>,
+}
+
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Progress {
+    pub commits: u64,
+    pub end: Option<End>,
 }
 
 impl Spool {
@@ -20,48 +60,125 @@ impl Spool {
     /// # Errors
     /// See [`OpenError`].
     pub fn open(options: Options, min_next: EventSeq) -> Result<Self, OpenError> {
-        options.check()?;
-        Ok(Self {
-            inner: Arc::new(min_next),
-        })
+        Self::open_on(Arc::new(RealDisk), options, min_next)
+    }
+
+    pub(crate) fn open_on(disk: Arc<dyn Disk>, options: Options, min_next: EventSeq) -> Result<Self, OpenError> {
+        let Recovered { ledger, active, lock } = recover(&*disk, &options, min_next)?;
+        let shared = Arc::new(Shared {
+            queue: Queue::default(),
+            used: AtomicU64::new(ledger.bytes()),
+            ledger: Mutex::new(ledger),
+            disk_full: AtomicBool::new(false),
+            progress: watch::Sender::default(),
+        });
+        let inner = Inner {
+            shared: shared.clone(),
+            max_bytes: options.max_bytes,
+            queue_bytes: options.queue_bytes,
+            max_batch_bytes: options.max_batch_bytes,
+        };
+        let dir = options.dir.clone();
+        let writer = Writer::new(shared, disk, options, active);
+        thread::Builder::new()
+            .name("spool".into())
+            .spawn(move || writer.run(lock))
+            .map_err(|source| OpenError::Io {
+                action: "starting the thread that writes to",
+                path: dir,
+                source,
+            })?;
+        Ok(Self { inner: Arc::new(inner) })
     }
 
     /// Resolves when the batch is durable. A dropped future does not take the batch back: it may be committed.
     ///
     /// # Errors
     /// See [`AppendError`]; the batch is not acknowledged.
-    #[allow(clippy::unused_async)]
-    pub async fn append(&self, _batch: NewBatch) -> Result<BatchId, AppendError> {
-        Err(AppendError::DiskFull)
+    pub async fn append(&self, batch: NewBatch) -> Result<BatchId, AppendError> {
+        let inner = &*self.inner;
+        let size = codec::frame_len(&batch);
+        if size > inner.max_batch_bytes {
+            return Err(AppendError::TooLarge {
+                bytes: size,
+                max_batch_bytes: inner.max_batch_bytes,
+            });
+        }
+        let (ack, committed) = oneshot::channel();
+        let waiting = Waiting { batch, size, ack };
+        inner
+            .shared
+            .queue
+            .push(waiting, inner.queue_bytes, &inner.shared.used, inner.max_bytes)?;
+        // The writer answers everything that it takes, unless it dies of a fault.
+        committed.await.unwrap_or_else(|_| {
+            Err(AppendError::Stopped {
+                why: "the thread that commits died of a fault in the program".into(),
+            })
+        })
     }
 
     /// A reader from the oldest batch that is kept.
     pub fn reader(&self) -> Reader {
-        Reader::new()
+        Reader::new(self.inner.shared.clone())
     }
 
-    /// Says that `stage` needs these batches no more. Batches that are gone or were done before are ignored.
-    pub fn done(&self, _stage: Stage, _batches: &[BatchId]) {}
-
-    /// The state of the whole spool.
-    pub fn depth(&self) -> Depth {
-        Depth {
-            segments: 0,
-            bytes: 0,
-            queued_bytes: 0,
-            pending: Pending::default(),
-            next: *self.inner,
-            disk_full: false,
-            stopped: None,
+    /// Says that `stage` needs these batches no more. Batches that are gone or were done before are ignored. This is
+    /// kept in memory: after a restart whatever is in a segment that was not yet removed is handed out again.
+    pub fn done(&self, stage: Stage, batches: &[BatchId]) {
+        if self.inner.shared.ledger.lock().done(stage, batches) {
+            self.inner.shared.queue.trim();
         }
     }
 
-    /// What is pending of one pipeline.
-    pub fn pending(&self, _pipeline: PipelineId) -> Pending {
-        Pending::default()
+    /// The state of the whole spool.
+    pub fn depth(&self) -> Depth {
+        let shared = &*self.inner.shared;
+        let queued_bytes = shared.queue.bytes();
+        let stopped = match shared.queue.end() {
+            Some(End::Stopped(why)) => Some(why.to_string()),
+            _ => None,
+        };
+        let mut ledger = shared.ledger.lock();
+        Depth {
+            segments: ledger.segments(),
+            bytes: ledger.bytes(),
+            queued_bytes,
+            pending: ledger.pending(None),
+            next: ledger.next(),
+            disk_full: shared.disk_full.load(Ordering::Acquire),
+            stopped,
+        }
     }
 
-    /// Commits what waits, then closes for appends; readers end when they have handed out the rest.
-    #[allow(clippy::unused_async)]
-    pub async fn close(&self) {}
+    #[cfg(test)]
+    pub(crate) fn commits(&self) -> u64 {
+        self.inner.shared.progress.borrow().commits
+    }
+
+    /// What is pending of one pipeline.
+    pub fn pending(&self, pipeline: PipelineId) -> Pending {
+        self.inner.shared.ledger.lock().pending(Some(pipeline))
+    }
+
+    /// Takes no more appends, commits what waits, and lets go of the directory. Readers end when they have handed out
+    /// the rest; later [`done`](Self::done)s remove nothing.
+    pub async fn close(&self) {
+        let shared = &*self.inner.shared;
+        shared.queue.close();
+        // Fails only when the sender is gone, and that is `shared` itself.
+        let _ = shared.progress.subscribe().wait_for(|p| p.end.is_some()).await;
+    }
+}
+
+impl fmt::Debug for Spool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Spool").finish_non_exhaustive()
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.shared.queue.close();
+    }
 }

@@ -12,8 +12,6 @@ pub enum Stage {
 }
 
 impl Stage {
-    pub(crate) const COUNT: usize = 2;
-
     pub(crate) fn index(self) -> usize {
         match self {
             Self::Silver => 0,
