@@ -28,6 +28,8 @@ pub struct LakeObject {
     pub key: String,
     pub first_event: EventSeq,
     pub last_event: EventSeq,
+    /// Its size; with it the footer is found without asking first.
+    pub bytes: u64,
 }
 
 /// Read at once from an object's end: with any luck the whole footer.
@@ -42,18 +44,8 @@ pub async fn read(
     key: &str,
     range: EventRange,
 ) -> Result<impl Stream<Item = Result<Vec<LakeRow>, LakeError>> + Send + use<>, LakeError> {
-    let object = Arc::new(OpenObject::open(store, key).await?);
-    let groups = codec::groups_between(object.metadata.metadata(), *range.start(), *range.end());
-    Ok(stream::iter(groups)
-        .then(move |group| {
-            let (object, range) = (object.clone(), range.clone());
-            async move {
-                let mut rows = object.group(group).await?;
-                rows.retain(|row| range.contains(&row.event));
-                Ok(rows)
-            }
-        })
-        .try_filter(|rows| std::future::ready(!rows.is_empty())))
+    let size = store.size(key).await?;
+    Ok(OpenObject::open(store, key, size).await?.rows(range))
 }
 
 /// The rows of many objects within `range`, in the order given: the manifest's, by rising first event. Objects
@@ -70,7 +62,10 @@ pub fn replay(
     stream::iter(touched)
         .then(move |object| {
             let (store, range) = (store.clone(), range.clone());
-            async move { read(&store, &object.key, range).await }
+            async move {
+                let opened = OpenObject::open(&store, &object.key, object.bytes).await;
+                opened.map(|opened| opened.rows(range))
+            }
         })
         .try_flatten()
 }
@@ -82,7 +77,7 @@ pub async fn last_rows(store: &Store, objects: &[LakeObject], n: usize) -> Resul
         if newest_first.len() >= n {
             break;
         }
-        let object = OpenObject::open(store, &object.key).await?;
+        let object = OpenObject::open(store, &object.key, object.bytes).await?;
         for group in (0..object.metadata.metadata().num_row_groups()).rev() {
             let rows = object.group(group).await?;
             // Copied, so that a handful of rows does not keep a row group in memory.
@@ -109,29 +104,46 @@ struct OpenObject {
 }
 
 impl OpenObject {
-    async fn open(store: &Store, key: &str) -> Result<Self, LakeError> {
+    async fn open(store: &Store, key: &str, size: u64) -> Result<Self, LakeError> {
         let unreadable = |reason: &dyn std::fmt::Display| LakeError::Unreadable {
             key: key.into(),
             reason: reason.to_string(),
         };
-        let mut tail = store.tail(key, FOOTER_GUESS).await?;
-        let footer = footer_length(&tail.bytes).ok_or_else(|| unreadable(&"it does not end like a Parquet file"))?;
-        if footer > tail.bytes.len() {
-            if footer as u64 > tail.size {
-                return Err(unreadable(&"its footer is longer than the object"));
-            }
-            tail = store.tail(key, footer as u64).await?;
+        if size < FOOTER_END as u64 {
+            return Err(unreadable(&"it is too short for a Parquet file"));
         }
-        let at = tail.bytes.len() - footer;
-        let footer = tail.bytes.slice(at..tail.bytes.len() - FOOTER_END);
+        let mut tail = store.range(key, size.saturating_sub(FOOTER_GUESS)..size).await?;
+        let footer = footer_length(&tail).ok_or_else(|| unreadable(&"it does not end like a Parquet file"))?;
+        if footer as u64 > size {
+            return Err(unreadable(&"its footer is longer than the object"));
+        }
+        if footer > tail.len() {
+            tail = store.range(key, size - footer as u64..size).await?;
+        }
+        let footer = tail.slice(tail.len() - footer..tail.len() - FOOTER_END);
         let metadata: ParquetMetaData = ParquetMetaDataReader::decode_metadata(&footer).map_err(|e| unreadable(&e))?;
         let metadata = ArrowReaderMetadata::try_new(Arc::new(metadata), ArrowReaderOptions::new());
         Ok(Self {
             store: store.clone(),
             key: key.into(),
-            size: tail.size,
+            size,
             metadata: metadata.map_err(|e| unreadable(&e))?,
         })
+    }
+
+    fn rows(self, range: EventRange) -> impl Stream<Item = Result<Vec<LakeRow>, LakeError>> + Send + use<> {
+        let groups = codec::groups_between(self.metadata.metadata(), *range.start(), *range.end());
+        let object = Arc::new(self);
+        stream::iter(groups)
+            .then(move |group| {
+                let (object, range) = (object.clone(), range.clone());
+                async move {
+                    let mut rows = object.group(group).await?;
+                    rows.retain(|row| range.contains(&row.event));
+                    Ok(rows)
+                }
+            })
+            .try_filter(|rows| std::future::ready(!rows.is_empty()))
     }
 
     /// Fetches and decodes one row group.

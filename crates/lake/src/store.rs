@@ -3,8 +3,8 @@ use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
 use bytes::Bytes;
 use futures::TryStreamExt;
 use object_store::{
-    BackoffConfig, ClientOptions, Error, GetOptions, GetRange, ObjectStore, ObjectStoreExt, PutMode, PutOptions,
-    PutPayload, RetryConfig, aws::AmazonS3Builder, local::LocalFileSystem, path::Path,
+    BackoffConfig, ClientOptions, Error, ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload, RetryConfig,
+    aws::AmazonS3Builder, local::LocalFileSystem, path::Path,
 };
 use secrecy::ExposeSecret;
 
@@ -91,13 +91,6 @@ fn bucket_client(bucket: &str, options: &S3Options) -> Result<object_store::aws:
     })
 }
 
-/// What is at the end of an object.
-pub(crate) struct Tail {
-    pub bytes: Bytes,
-    /// Of the whole object.
-    pub size: u64,
-}
-
 impl Store {
     /// Where this lake is, for people.
     pub fn location(&self) -> &Location {
@@ -158,23 +151,6 @@ impl Store {
         let head = self.inner.head(&self.path(key)).await;
         head.map(|meta| meta.size)
             .map_err(|e| self.failed("looking up", key, &e))
-    }
-
-    /// Up to `length` bytes from the end.
-    pub(crate) async fn tail(&self, key: &str, length: u64) -> Result<Tail, LakeError> {
-        let options = GetOptions {
-            range: Some(GetRange::Suffix(length)),
-            ..GetOptions::default()
-        };
-        let got = async {
-            let answer = self.inner.get_opts(&self.path(key), options).await?;
-            let size = answer.meta.size;
-            Ok(Tail {
-                bytes: answer.bytes().await?,
-                size,
-            })
-        };
-        got.await.map_err(|e| self.failed("reading", key, &e))
     }
 
     pub(crate) async fn range(&self, key: &str, range: std::ops::Range<u64>) -> Result<Bytes, LakeError> {

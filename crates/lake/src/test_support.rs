@@ -5,7 +5,6 @@
 
 use std::{
     collections::{HashMap, VecDeque},
-    convert::Infallible,
     net::SocketAddr,
     sync::Arc,
     time::Duration,
@@ -116,7 +115,7 @@ pub struct S3Server {
     pub bucket: String,
     pub faults: Faults,
     accepting: JoinHandle<()>,
-    _objects: tempfile::TempDir,
+    objects: tempfile::TempDir,
 }
 
 impl S3Server {
@@ -141,7 +140,7 @@ impl S3Server {
             bucket: BUCKET.into(),
             faults,
             accepting,
-            _objects: objects,
+            objects,
         }
     }
 
@@ -153,6 +152,15 @@ impl S3Server {
             secret_access_key: Some(SecretString::from(SECRET_KEY)),
             ..S3Options::default()
         }
+    }
+
+    /// Takes an object away, by its key with prefix, behind the back of whoever wrote it.
+    ///
+    /// # Panics
+    /// When it is not there.
+    pub fn remove(&self, key: &str) {
+        let path = self.objects.path().join(&self.bucket).join(key);
+        std::fs::remove_file(path).expect("an object to remove");
     }
 
     /// A lake in this server's bucket.
@@ -218,8 +226,7 @@ async fn serve(request: Request<Incoming>, service: S3Service, faults: Faults) -
     let key = faults.key(&path);
     let answer = {
         let _alone = key.lock().await;
-        let Ok(answer) = backend(&service, request).await.map_err(|e: Infallible| e);
-        answer
+        backend(&service, request).await
     };
     log(Some(answer.status()));
     match fault {
@@ -233,11 +240,18 @@ async fn serve(request: Request<Incoming>, service: S3Service, faults: Faults) -
     }
 }
 
-async fn backend(service: &S3Service, request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
-    Ok(match service.call(request.map(Body::from)).await {
+async fn backend(service: &S3Service, request: Request<Incoming>) -> Response<Body> {
+    // The backend answers NoSuchKey for a bucket that is not there; S3 and R2 tell the two apart.
+    let asks = request.method() == Method::GET;
+    let in_bucket = request.uri().path().trim_start_matches('/').split('/').next() == Some(BUCKET);
+    match service.call(request.map(Body::from)).await {
+        Ok(answer) if asks && !in_bucket && answer.status() == StatusCode::NOT_FOUND => answer.map(|_| {
+            let body = "<Error><Code>NoSuchBucket</Code><Message>The specified bucket does not exist</Message></Error>";
+            Body::from(body.to_owned())
+        }),
         Ok(answer) => answer,
         Err(_) => failed(500),
-    })
+    }
 }
 
 fn failed(status: u16) -> Response<Body> {
