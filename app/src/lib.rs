@@ -9,10 +9,12 @@ pub mod chart;
 pub mod components;
 pub mod error;
 pub mod live;
+mod page;
 pub mod pages;
 #[cfg(feature = "ssr")]
 pub mod ports;
 mod shell;
+pub mod theme;
 
 pub use dash_model as model;
 pub use error::AppError;

@@ -1,0 +1,33 @@
+//! Heroicons, as decoration: the text beside an icon says what it means.
+
+use leptos::prelude::*;
+
+/// The icons that are used: what is not named here is not in the bundle.
+pub mod icons {
+    pub use icondata_core::Icon;
+    pub use icondata_hi::{
+        HiArrowPathOutlineLg as Retry, HiArrowRightOutlineLg as ArrowRight, HiBoltOutlineLg as Bolt,
+        HiChartBarSquareOutlineLg as Dashboard, HiCheckCircleOutlineLg as CheckCircle, HiCheckOutlineLg as Check,
+        HiCircleStackOutlineLg as Lake, HiClipboardOutlineLg as Clipboard, HiComputerDesktopOutlineLg as System,
+        HiExclamationTriangleOutlineLg as Warning, HiInboxOutlineLg as Inbox, HiMoonOutlineLg as Moon,
+        HiPauseOutlineLg as Pause, HiPlayOutlineLg as Play, HiQueueListOutlineLg as Pipeline,
+        HiShieldCheckOutlineLg as ShieldCheck, HiSignalOutlineLg as Signal, HiSignalSlashOutlineLg as SignalLost,
+        HiSunOutlineLg as Sun,
+    };
+}
+
+/// An icon of the size of the text around it, or of `size`; hidden from screen readers.
+#[component]
+pub fn Icon(
+    #[prop(into)] icon: Signal<icons::Icon>,
+    /// A CSS length.
+    #[prop(default = "1.15em")]
+    size: &'static str,
+    #[prop(optional)] class: &'static str,
+) -> impl IntoView {
+    view! {
+        <span class=format!("icon {class}") aria-hidden="true">
+            <leptos_icons::Icon icon=icon width=size height=size />
+        </span>
+    }
+}
