@@ -1,0 +1,196 @@
+//! The points of an answer: as they were written, or aggregated from rollups and points.
+
+use std::ops::Range;
+
+use chrono::{DateTime, Utc};
+use dash_model::query::{Aggregation, Point, SeriesData};
+use deadpool_postgres::{GenericClient, Transaction};
+use tokio_postgres::{Row, types::ToSql};
+
+use super::groups::{Group, columns};
+use crate::{DatabaseError, cover::Cover, resolution, timestamp};
+
+/// All points of groups of one series each; None when one of them has more than `limit`.
+pub async fn as_written(
+    tx: &Transaction<'_>,
+    groups: &[Group],
+    range: &Range<i64>,
+    limit: u32,
+) -> Result<Option<Vec<SeriesData>>, DatabaseError> {
+    let sql = "SELECT s.place, m.time, m.value FROM unnest($1::bigint[], $2::int[]) AS s (id, place)
+        CROSS JOIN LATERAL (
+            SELECT time, event, value FROM metrics m
+            WHERE m.series_id = s.id AND m.time >= $3 AND m.time < $4
+            LIMIT $5) m
+        ORDER BY s.place, m.time, m.event";
+    let statement = tx.prepare_cached(sql).await?;
+    let (ids, places) = columns(groups);
+    let (from, to, most) = (timestamp(range.start), timestamp(range.end), i64::from(limit) + 1);
+    // Series of a metric mostly are of a size: one tells whether to read the others.
+    for part in [0..1.min(ids.len()), 0..ids.len()] {
+        let rows = tx
+            .query(
+                &statement,
+                &[&&ids[part.clone()], &&places[part.clone()], &from, &to, &most],
+            )
+            .await?;
+        let series = collect(groups, &rows, |row| Point(millis(row.get(1)), row.get(2)));
+        if series.iter().any(|s| s.points.len() > limit as usize) {
+            return Ok(None);
+        }
+        if part.len() == ids.len() {
+            return Ok(Some(series));
+        }
+    }
+    Ok(None)
+}
+
+/// One point per group and bucket of `step` milliseconds, or one per group without a step, at the time of its newest point.
+pub async fn aggregated(
+    tx: &Transaction<'_>,
+    groups: &[Group],
+    agg: Aggregation,
+    cover: &Cover,
+    step: Option<i64>,
+    plain: bool,
+) -> Result<Vec<SeriesData>, DatabaseError> {
+    let (ids, places) = columns(groups);
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let table = |plain_name, name| if plain { plain_name } else { name };
+    let sources = [
+        ("metrics", &cover.raw),
+        (table("rollup_1m", "metrics_1m"), &cover.minutes),
+        (table("rollup_1h", "metrics_1h"), &cover.hours),
+        (table("rollup_1d", "metrics_1d"), &cover.days),
+    ];
+    let stretches: Vec<(&str, Stretches)> = sources
+        .into_iter()
+        .filter(|(_, pieces)| !pieces.is_empty())
+        .map(|(table, pieces)| (table, Stretches::new(pieces)))
+        .collect();
+
+    let step_ms = step.map(|step| step as f64);
+    let mut parameters: Vec<&(dyn ToSql + Sync)> = vec![&ids, &places];
+    let bucket = if let Some(step_ms) = &step_ms {
+        parameters.push(step_ms);
+        let origin = resolution::origin(*step_ms as i64);
+        format!("date_bin($3::float8 * interval '1 millisecond', at, '{origin}'::timestamptz)")
+    } else {
+        "'epoch'::timestamptz".to_owned()
+    };
+    let branches: Vec<String> = stretches
+        .iter()
+        .map(|(table, stretches)| branch(table, stretches, agg, &mut parameters))
+        .collect();
+    let sql = format!(
+        "SELECT place, {bucket}, {}, max(newest) FROM ({}) p GROUP BY 1, 2 ORDER BY 1, 2",
+        combine(agg),
+        branches.join(" UNION ALL ")
+    );
+    let rows = tx.query(&tx.prepare_cached(&sql).await?, &parameters).await?;
+    let at = if step.is_some() { 1 } else { 3 };
+    Ok(collect(groups, &rows, |row| Point(millis(row.get(at)), row.get(2))))
+}
+
+/// Pieces as columns, and what they lie between, which bounds the partitions to look at.
+struct Stretches {
+    from: Vec<DateTime<Utc>>,
+    to: Vec<DateTime<Utc>>,
+    first: DateTime<Utc>,
+    last: DateTime<Utc>,
+}
+
+impl Stretches {
+    fn new(pieces: &[Range<i64>]) -> Self {
+        let (from, to): (Vec<_>, Vec<_>) = pieces.iter().map(|p| (timestamp(p.start), timestamp(p.end))).unzip();
+        let (first, last) = (
+            from.first().copied().unwrap_or_default(),
+            to.last().copied().unwrap_or_default(),
+        );
+        Self { from, to, first, last }
+    }
+}
+
+/// Rows (place, at, n, v, key of the first or last point, newest) of one source. Names of tables are ours.
+fn branch<'a>(
+    table: &str,
+    stretches: &'a Stretches,
+    agg: Aggregation,
+    parameters: &mut Vec<&'a (dyn ToSql + Sync)>,
+) -> String {
+    let mut parameter = |value: &'a (dyn ToSql + Sync)| {
+        parameters.push(value);
+        parameters.len()
+    };
+    let (from, to) = (parameter(&stretches.from), parameter(&stretches.to));
+    let (first, last) = (parameter(&stretches.first), parameter(&stretches.last));
+    let raw = table == "metrics";
+    let at = if raw { "time" } else { "bucket" };
+    let columns = match (raw, agg) {
+        (true, Aggregation::First | Aggregation::Last) => {
+            "1::bigint AS n, m.value AS v, m.time AS key_at, m.event AS key_event, m.time AS newest"
+        }
+        (true, _) => {
+            "1::bigint AS n, m.value AS v, NULL::timestamptz AS key_at, 0::bigint AS key_event, m.time AS newest"
+        }
+        (false, Aggregation::First) => {
+            "m.n, m.first AS v, m.first_at AS key_at, 0::bigint AS key_event, m.last_at AS newest"
+        }
+        (false, Aggregation::Last) => {
+            "m.n, m.last AS v, m.last_at AS key_at, 0::bigint AS key_event, m.last_at AS newest"
+        }
+        (false, Aggregation::Min) => {
+            "m.n, m.min AS v, NULL::timestamptz AS key_at, 0::bigint AS key_event, m.last_at AS newest"
+        }
+        (false, Aggregation::Max) => {
+            "m.n, m.max AS v, NULL::timestamptz AS key_at, 0::bigint AS key_event, m.last_at AS newest"
+        }
+        (false, _) => "m.n, m.sum AS v, NULL::timestamptz AS key_at, 0::bigint AS key_event, m.last_at AS newest",
+    };
+    format!(
+        "SELECT s.place, m.{at} AS at, m.series_id, {columns}
+        FROM unnest(${from}::timestamptz[], ${to}::timestamptz[]) AS r (starts, ends)
+        CROSS JOIN unnest($1::bigint[], $2::int[]) AS s (id, place)
+        JOIN {table} m ON m.series_id = s.id AND m.{at} >= r.starts AND m.{at} < r.ends
+        WHERE m.series_id = ANY($1) AND m.{at} >= ${first} AND m.{at} < ${last}"
+    )
+}
+
+/// The value of a bucket. `First` and `Last` compare time, series, then event (in halves that a double holds exactly); two
+/// buckets of one series never share the time of a point, so the event matters only among raw points.
+fn combine(agg: Aggregation) -> &'static str {
+    match agg {
+        Aggregation::Avg => "sum(v) / sum(n)::float8",
+        Aggregation::Sum => "sum(v)",
+        Aggregation::Min => "min(v)",
+        Aggregation::Max => "max(v)",
+        Aggregation::Count => "sum(n)::float8",
+        Aggregation::First => {
+            "(min(ARRAY[date_part('epoch', key_at), -series_id, -(key_event >> 32)::float8,
+                -(key_event & 4294967295)::float8, v]))[5]"
+        }
+        Aggregation::Last => {
+            "(max(ARRAY[date_part('epoch', key_at), series_id, (key_event >> 32)::float8,
+                (key_event & 4294967295)::float8, v]))[5]"
+        }
+    }
+}
+
+/// Rows that begin with the place of their group, in rising order, as one series per group.
+fn collect(groups: &[Group], rows: &[Row], point: impl Fn(&Row) -> Point) -> Vec<SeriesData> {
+    rows.chunk_by(|a, b| a.get::<_, i32>(0) == b.get::<_, i32>(0))
+        .filter_map(|chunk| {
+            let place = usize::try_from(chunk.first()?.get::<_, i32>(0)).ok()?;
+            Some(SeriesData {
+                tags: groups.get(place)?.tags.clone(),
+                points: chunk.iter().map(&point).collect(),
+            })
+        })
+        .collect()
+}
+
+fn millis(time: DateTime<Utc>) -> i64 {
+    time.timestamp_millis()
+}
