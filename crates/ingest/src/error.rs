@@ -13,6 +13,9 @@ pub enum IngestError {
     /// 400: it is not what its Content-Type or Content-Encoding says.
     #[error("{0}")]
     Malformed(String),
+    /// 400.
+    #[error("the Idempotency-Key {0}; use 1 to 255 visible ASCII characters without spaces, such as a UUID")]
+    InvalidKey(&'static str),
     /// 413.
     #[error("{found} came, {} are allowed; send several smaller bodies", size(*.allowed))]
     BodyTooLarge { found: String, allowed: usize },
@@ -64,6 +67,7 @@ impl IngestError {
     pub fn problem(&self) -> Problem {
         let kind = match self {
             Self::Malformed(_) => ProblemKind::MalformedBody,
+            Self::InvalidKey(_) => ProblemKind::InvalidRequest,
             Self::BodyTooLarge { .. } => ProblemKind::BodyTooLarge,
             Self::InflatedTooLarge { .. } => ProblemKind::InflatedTooLarge,
             Self::RecordTooLarge { .. } => ProblemKind::RecordTooLarge,

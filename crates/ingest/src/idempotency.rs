@@ -2,7 +2,7 @@
 
 use sha2::{Digest, Sha256};
 
-use crate::{Problem, ProblemKind};
+use crate::IngestError;
 
 /// Longest key, in bytes.
 pub const MAX_LENGTH: usize = 255;
@@ -11,28 +11,16 @@ pub const MAX_LENGTH: usize = 255;
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct IdempotencyKey(String);
 
-/// Why a header is no key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the Idempotency-Key {0}; use 1 to 255 visible ASCII characters without spaces, such as a UUID")]
-pub struct InvalidKey(&'static str);
-
-impl InvalidKey {
-    /// The answer: 400.
-    pub fn problem(&self) -> Problem {
-        Problem::new(ProblemKind::InvalidRequest, self.to_string())
-    }
-}
-
 impl IdempotencyKey {
     /// Reads the header's value.
     ///
     /// # Errors
-    /// [`InvalidKey`], which says what is allowed.
-    pub fn parse(header: &str) -> Result<Self, InvalidKey> {
+    /// [`IngestError::InvalidKey`], which says what is allowed.
+    pub fn new(header: &str) -> Result<Self, IngestError> {
         match header.trim() {
-            "" => Err(InvalidKey("is empty")),
-            long if long.len() > MAX_LENGTH => Err(InvalidKey("is longer than 255 characters")),
-            key if !key.bytes().all(|b| b.is_ascii_graphic()) => Err(InvalidKey("has other characters")),
+            "" => Err(IngestError::InvalidKey("is empty")),
+            long if long.len() > MAX_LENGTH => Err(IngestError::InvalidKey("is longer than 255 characters")),
+            key if !key.bytes().all(|b| b.is_ascii_graphic()) => Err(IngestError::InvalidKey("has other characters")),
             key => Ok(Self(key.to_owned())),
         }
     }
@@ -55,10 +43,10 @@ mod tests {
     fn a_key_is_1_to_255_visible_characters() {
         let longest = "x".repeat(255);
         for key in ["a", "8b6e-\"quoted\"~!", longest.as_str()] {
-            assert_eq!(IdempotencyKey::parse(key).as_ref().map(IdempotencyKey::as_str), Ok(key));
+            assert_eq!(IdempotencyKey::new(key).as_ref().map(IdempotencyKey::as_str), Ok(key));
         }
         for key in ["", "  ", "a b", "ä", "a\u{7f}", "x".repeat(256).as_str()] {
-            let problem = IdempotencyKey::parse(key).expect_err(key).problem();
+            let problem = IdempotencyKey::new(key).expect_err(key).problem();
             assert_eq!(problem.status(), 400);
             assert!(problem.detail.contains("1 to 255"), "{}", problem.detail);
         }

@@ -27,6 +27,6 @@ pub use error::IngestError;
 pub use format::{Encoding, Format};
 pub use idempotency::{IdempotencyKey, body_hash};
 pub use keys::{NewKey, bearer, generate_key, hash_key};
-pub use limits::Limits;
+pub use limits::{Limits, size};
 pub use problem::{Problem, ProblemKind};
 pub use signature::{SignatureError, generate_signing_secret, verify};

@@ -52,9 +52,14 @@ pub fn generate_signing_secret() -> SecretString {
     format!("{SECRET_PREFIX}{}", STANDARD.encode(random)).into()
 }
 
+/// What is stored of a secret, and handed to [`verify`]: its text as it was shown, since the two schemes read it differently.
+pub fn secret_bytes(secret: &str) -> Vec<u8> {
+    secret.trim().as_bytes().to_vec()
+}
+
 /// Checks that `body` was signed with `secret` at a time near `now_s` (seconds since 1970).
 ///
-/// `secret` is the text that was shown. Standard Webhooks decodes what stands behind `whsec_`; [`SignatureScheme::HmacSha256`]
+/// `secret` is what [`secret_bytes`] made of the text that was shown. Standard Webhooks decodes what stands behind `whsec_`; [`SignatureScheme::HmacSha256`]
 /// takes the bytes of the whole text as they are. `headers` answers a header's value by its lower-case name.
 ///
 /// # Errors
@@ -284,6 +289,7 @@ mod tests {
     fn a_generated_secret_works_with_both_schemes() {
         let secret = generate_signing_secret();
         let secret = secret.expose_secret();
+        assert_eq!(secret_bytes(secret), secret.as_bytes());
         let key = STANDARD.decode(&secret[6..]).expect("base64");
         assert_eq!(key.len(), 32);
         let given = format!("v1,{}", STANDARD.encode(tag(&key, &[b"id.1.body"])));
