@@ -187,10 +187,15 @@ impl Ledger {
         self.segments.retain(|s| s.first != first);
     }
 
-    /// What a reader that stands at `offset` of the segment that begins with `first` reads next.
+    /// What a reader that stands at `offset` of the segment that begins with `first` reads next. Removable segments
+    /// are passed over: their files may be gone at any moment.
     pub fn span_from(&self, first: EventSeq, offset: u64) -> Option<Span> {
         let from = self.segments.partition_point(|s| s.first < first);
-        self.segments.range(from..).find_map(|s| {
+        let active = self.segments.len().saturating_sub(1);
+        let mut kept = (from..)
+            .zip(self.segments.range(from..))
+            .filter(|(place, s)| *place == active || !s.is_done());
+        kept.find_map(|(_, s)| {
             let start = if s.first == first { offset } else { 0 };
             let start = start.max(codec::HEADER as u64);
             (start < s.end).then(|| Span {

@@ -43,7 +43,7 @@ impl Reader {
     }
 
     /// Waits until something is committed and answers as much as is there, up to about `max_bytes`, at least one
-    /// batch. Segments that were removed meanwhile are passed over. Cancel safe: a dropped future has consumed nothing.
+    /// batch. Segments that both stages are done with are passed over. Cancel safe: a dropped future has consumed nothing.
     ///
     /// # Errors
     /// See [`ReadError`]. After an error the reader stays where it was.
@@ -89,6 +89,12 @@ impl Reader {
             self.file = Some((span.first, chunk.file));
             return Ok(chunk.batches);
         }
+    }
+
+    /// True when the next read would wait.
+    #[cfg(test)]
+    pub(crate) fn is_at_end(&self) -> bool {
+        self.shared.ledger.lock().span_from(self.segment, self.offset).is_none()
     }
 
     fn is_current(&self, span: &Span) -> bool {

@@ -46,11 +46,7 @@ pub(crate) fn recover(disk: &dyn Disk, options: &Options, min_next: EventSeq) ->
             ),
         });
     }
-    if !dir.is_dir() {
-        fs::create_dir_all(dir).map_err(failed("making", dir))?;
-        let parent = dir.join("..");
-        disk.sync_dir(&parent).map_err(failed("flushing", &parent))?;
-    }
+    make(disk, dir)?;
     let lock = lock(dir)?;
     let mut next = origin.max(min_next);
     let mut ledger = Ledger::new(next);
@@ -69,19 +65,17 @@ pub(crate) fn recover(disk: &dyn Disk, options: &Options, min_next: EventSeq) ->
             return Err(damaged(0, "the name does not fit the sequences in it or before it"));
         }
         let scanned = scan(&data, header);
-        match scanned.tail {
-            Tail::Damaged => {
-                return Err(damaged(
-                    scanned.end,
-                    "a frame does not match its checksum although good frames follow",
-                ));
-            }
-            Tail::Short | Tail::Garbage if i + 1 < found.len() => {
-                return Err(damaged(scanned.end, "a sealed segment ends in no whole frame"));
-            }
-            _ => {}
+        let is_newest = i + 1 == found.len();
+        let reason = match scanned.tail {
+            Tail::Damaged => Some("a frame does not match its checksum although good frames follow"),
+            Tail::Misplaced => Some("frames are missing between this one and the one before it"),
+            Tail::Short | Tail::Garbage if !is_newest => Some("a sealed segment ends in no whole frame"),
+            Tail::Clean | Tail::Short | Tail::Garbage => None,
+        };
+        if let Some(reason) = reason {
+            return Err(damaged(scanned.end, reason));
         }
-        if i + 1 == found.len() {
+        if is_newest {
             settle(disk, path, &data, &scanned)?;
         }
         end = scanned.next;
@@ -212,6 +206,20 @@ fn read_header(data: &[u8], path: &Path, node: u8) -> Result<Header, OpenError> 
             reason: "the header does not match its checksum".into(),
         }),
     }
+}
+
+/// Makes the directory and those above it, durably.
+fn make(disk: &dyn Disk, dir: &Path) -> Result<(), OpenError> {
+    let missing: Vec<_> = dir
+        .ancestors()
+        .take_while(|d| !d.as_os_str().is_empty() && !d.is_dir())
+        .collect();
+    fs::create_dir_all(dir).map_err(failed("making", dir))?;
+    for made in missing {
+        let parent = made.join("..");
+        disk.sync_dir(&parent).map_err(failed("flushing", &parent))?;
+    }
+    Ok(())
 }
 
 fn lock(dir: &Path) -> Result<File, OpenError> {

@@ -28,6 +28,8 @@ pub(crate) enum Tail {
     Garbage,
     /// No frame, but frames follow: what was acknowledged is damaged.
     Damaged,
+    /// A whole frame that does not go on where the one before it ended.
+    Misplaced,
 }
 
 /// Reads the frames of a whole segment.
@@ -48,8 +50,8 @@ pub(crate) fn scan(data: &[u8], header: Header) -> Scan {
                 next = head.end();
                 frames.push(head);
             }
-            // A whole frame in a place that is not its own was never a torn write.
-            Ok(_) => break Tail::Damaged,
+            // That was never a torn write.
+            Ok(_) => break Tail::Misplaced,
             Err(why) => break tail_at(data, end, header.mark, why),
         }
     };

@@ -178,6 +178,22 @@ fn a_hole_in_the_first_sector_of_the_last_commit_is_a_torn_tail() {
 }
 
 #[test]
+fn zeros_after_the_last_frame_are_a_torn_tail() {
+    let (mut data, ends) = segment(&[vec![batch(0, 1)], vec![batch(1, 1)]]);
+    data.extend([0; 5_000]);
+    let scanned = scan(&data, HEADER);
+    assert_eq!((scanned.end, scanned.tail), (ends[2], Tail::Garbage));
+}
+
+#[test]
+fn a_frame_that_is_missing_between_two_is_noticed() {
+    let (mut data, ends) = segment(&[vec![batch(0, 1)], vec![batch(1, 1)], vec![batch(2, 1)]]);
+    data.drain(ends[1]..ends[2]);
+    let scanned = scan(&data, HEADER);
+    assert_eq!((scanned.end, scanned.tail), (ends[1], Tail::Misplaced));
+}
+
+#[test]
 fn a_hole_before_a_later_commit_is_damage() {
     let (mut data, ends) = segment(&[vec![batch(0, 200), batch(1, 1)], vec![batch(2, 1)]]);
     let hole = (ends[0] + 600).next_multiple_of(512);

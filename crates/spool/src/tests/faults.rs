@@ -24,6 +24,7 @@ struct Faults {
     fail_sync: bool,
     fail_create: bool,
     fail_cut: bool,
+    panic_sync: bool,
     hold_sync: bool,
     syncs: u64,
 }
@@ -118,6 +119,7 @@ impl DiskFile for FaultyFile {
             self.disk.0.1.wait(&mut faults);
         }
         faults.syncs += 1;
+        assert!(!faults.panic_sync, "a fault in the program");
         if faults.fail_sync {
             return Err(broken());
         }
@@ -194,6 +196,52 @@ async fn a_failed_write_stops_for_good_and_leaves_nothing_of_itself() {
     assert_eq!(std::fs::metadata(active(&options)).unwrap().len(), len);
     spool.close().await;
     let spool = open(&options);
+    assert_eq!(spool.append(batch(1, 1)).await.unwrap(), EventSeq(1));
+}
+
+#[tokio::test]
+async fn a_fault_in_the_program_leaves_nobody_waiting() {
+    let dir = tempdir().unwrap();
+    let options = options(&dir);
+    let disk = FaultyDisk::default();
+    let spool = disk.spool(&options);
+    disk.set(|f| (f.hold_sync, f.panic_sync) = (true, true));
+    let waiting: Vec<_> = (0..5)
+        .map(|n| {
+            let spool = spool.clone();
+            tokio::spawn(async move { spool.append(batch(n, 1)).await })
+        })
+        .collect();
+    until("they wait", || spool.depth().queued_bytes > 500).await;
+    disk.set(|f| f.hold_sync = false);
+    for task in waiting {
+        assert!(matches!(task.await.unwrap(), Err(AppendError::Stopped { .. })));
+    }
+    spool.close().await;
+    assert!(spool.depth().stopped.unwrap().contains("fault in the program"));
+    assert!(matches!(spool.reader().next(1).await, Err(ReadError::Stopped { .. })));
+    open(&options);
+}
+
+#[tokio::test]
+async fn a_new_segment_that_cannot_be_flushed_stops() {
+    let dir = tempdir().unwrap();
+    let options = Options {
+        segment_bytes: 100,
+        ..options(&dir)
+    };
+    let disk = FaultyDisk::default();
+    let spool = disk.spool(&options);
+    spool.append(batch(0, 1)).await.unwrap();
+    disk.set(|f| f.fail_sync = true);
+    let refused = spool.append(batch(1, 1)).await.unwrap_err();
+    assert!(
+        matches!(&refused, AppendError::Stopped { why } if why.contains(".tmp")),
+        "{refused}"
+    );
+    spool.close().await;
+    let spool = open(&options);
+    assert_eq!(ids(&read_all(&mut spool.reader()).await), [0]);
     assert_eq!(spool.append(batch(1, 1)).await.unwrap(), EventSeq(1));
 }
 
