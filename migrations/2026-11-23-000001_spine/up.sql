@@ -30,9 +30,12 @@ CREATE TABLE mapping_versions (
     -- dash_model::mapping::Mapping
     mapping jsonb NOT NULL,
     created_at timestamptz NOT NULL DEFAULT now(),
-    UNIQUE (pipeline_id, number)
+    UNIQUE (pipeline_id, number),
+    -- For the pointer of the pipeline.
+    UNIQUE (pipeline_id, id)
 );
-ALTER TABLE pipelines ADD FOREIGN KEY (active_version_id) REFERENCES mapping_versions;
+-- A pipeline follows a version of its own.
+ALTER TABLE pipelines ADD FOREIGN KEY (id, active_version_id) REFERENCES mapping_versions (pipeline_id, id);
 
 CREATE TABLE ingest_keys (
     id uuid PRIMARY KEY,

@@ -1,0 +1,132 @@
+//! Dashboards.
+
+use dash_model::{
+    DashboardId, OrganizationId,
+    dashboard::{Dashboard, Widget},
+    query::TimeRange,
+};
+use diesel::{
+    BoolExpressionMethods, ExpressionMethods, Insertable, QueryDsl, Queryable, Selectable, SelectableHelper, pg::Pg,
+    query_dsl::methods::FilterDsl as _, upsert::excluded,
+};
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::{json, read};
+use crate::{DbError, schema::dashboards};
+
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = dashboards, check_for_backend(Pg))]
+struct Row {
+    id: Uuid,
+    slug: String,
+    title: String,
+    description: String,
+    definition: serde_json::Value,
+}
+
+#[derive(Insertable)]
+#[diesel(table_name = dashboards)]
+struct NewRow<'a> {
+    id: Uuid,
+    organization_id: Uuid,
+    slug: &'a str,
+    title: &'a str,
+    description: &'a str,
+    definition: serde_json::Value,
+    position: i32,
+}
+
+/// What column `definition` holds.
+#[derive(Serialize, Deserialize)]
+struct Definition {
+    range: TimeRange,
+    widgets: Vec<Widget>,
+}
+
+/// Makes the dashboard or, when its id is there, changes it. Lists are ordered by `position`.
+///
+/// # Errors
+/// [`DbError::SlugTaken`] when another dashboard of the organization has the slug. [`DbError::Query`] (not found) when the
+/// id is that of another organization's dashboard, which stays as it is.
+pub async fn upsert(
+    conn: &mut AsyncPgConnection,
+    organization: OrganizationId,
+    dashboard: &Dashboard,
+    position: i32,
+) -> Result<(), DbError> {
+    let definition = Definition {
+        range: dashboard.range,
+        widgets: dashboard.widgets.clone(),
+    };
+    let row = NewRow {
+        id: dashboard.id.0,
+        organization_id: organization.0,
+        slug: &dashboard.slug,
+        title: &dashboard.title,
+        description: &dashboard.description,
+        definition: json("the dashboard", &definition)?,
+        position,
+    };
+    let _: Uuid = diesel::insert_into(dashboards::table)
+        .values(&row)
+        .on_conflict(dashboards::id)
+        .do_update()
+        .set((
+            dashboards::slug.eq(excluded(dashboards::slug)),
+            dashboards::title.eq(excluded(dashboards::title)),
+            dashboards::description.eq(excluded(dashboards::description)),
+            dashboards::definition.eq(excluded(dashboards::definition)),
+            dashboards::position.eq(excluded(dashboards::position)),
+        ))
+        .filter(dashboards::organization_id.eq(organization.0))
+        .returning(dashboards::id)
+        .get_result(conn)
+        .await
+        .map_err(|e| DbError::of_slug(e, &dashboard.slug))?;
+    Ok(())
+}
+
+/// The organization's dashboards, by position and title.
+pub async fn list(conn: &mut AsyncPgConnection, organization: OrganizationId) -> Result<Vec<Dashboard>, DbError> {
+    let rows: Vec<Row> = QueryDsl::filter(dashboards::table, dashboards::organization_id.eq(organization.0))
+        .order((dashboards::position, dashboards::title, dashboards::id))
+        .select(Row::as_select())
+        .load(conn)
+        .await?;
+    rows.into_iter().map(dashboard_of).collect()
+}
+
+/// The organization's dashboard of this id or slug. An id is never shadowed by another's slug that reads like it.
+pub async fn get(
+    conn: &mut AsyncPgConnection,
+    organization: OrganizationId,
+    slug_or_id: &str,
+) -> Result<Option<Dashboard>, DbError> {
+    let id = slug_or_id.parse::<Uuid>().ok();
+    let wanted = dashboards::slug
+        .eq(slug_or_id)
+        .or(dashboards::id.eq(id.unwrap_or_default()));
+    let rows: Vec<Row> = QueryDsl::filter(
+        dashboards::table,
+        dashboards::organization_id.eq(organization.0).and(wanted),
+    )
+    .select(Row::as_select())
+    .load(conn)
+    .await?;
+    let best = rows.into_iter().min_by_key(|row| Some(row.id) != id);
+    best.map(dashboard_of).transpose()
+}
+
+fn dashboard_of(row: Row) -> Result<Dashboard, DbError> {
+    let Definition { range, widgets } = read(|| format!("dashboard {}", row.slug), row.definition)?;
+    Ok(Dashboard {
+        id: DashboardId(row.id),
+        slug: row.slug,
+        title: row.title,
+        description: row.description,
+        range,
+        widgets,
+    })
+}
