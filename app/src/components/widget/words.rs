@@ -1,0 +1,62 @@
+//! Short texts about answers.
+
+use crate::{
+    components::format,
+    model::{
+        dashboard::WidgetKind,
+        query::{Resolution, Rollup, TimeRange},
+    },
+};
+
+/// "raw", "raw, 5 s steps", "1m rollup", "1m rollup, 10 min steps". A table has no steps.
+pub fn resolution(resolution: Resolution, kind: WidgetKind) -> String {
+    let source = match resolution.from {
+        Rollup::Raw => "raw".to_owned(),
+        rollup => format!("{} rollup", rollup.label()),
+    };
+    let own_step = match resolution.from {
+        Rollup::Raw => 0,
+        Rollup::Minute => 60_000,
+        Rollup::Hour => 3_600_000,
+        Rollup::Day => 86_400_000,
+    };
+    if kind == WidgetKind::Table || resolution.bucket_ms == own_step {
+        return source;
+    }
+    let step = format::duration_ms(resolution.bucket_ms.unsigned_abs());
+    format!("{source}, {step} steps")
+}
+
+/// What a comparison with the start of the range is called.
+pub fn since_start(range: TimeRange) -> String {
+    match range {
+        TimeRange::Last { seconds } => format!("in {}", format::duration_ms(u64::from(seconds) * 1_000)),
+        TimeRange::Between { .. } => "in this range".into(),
+        TimeRange::All => "since the first point".into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_resolution_says_its_source_and_its_step() {
+        let of = |bucket_ms, from| resolution(Resolution { bucket_ms, from }, WidgetKind::Line);
+        assert_eq!(of(0, Rollup::Raw), "raw");
+        assert_eq!(of(5_000, Rollup::Raw), "raw, 5 s steps");
+        assert_eq!(of(60_000, Rollup::Minute), "1m rollup");
+        assert_eq!(of(600_000, Rollup::Minute), "1m rollup, 10 min steps");
+        let table = Resolution {
+            bucket_ms: 7,
+            from: Rollup::Hour,
+        };
+        assert_eq!(resolution(table, WidgetKind::Table), "1h rollup");
+    }
+
+    #[test]
+    fn a_change_names_its_time() {
+        assert_eq!(since_start(TimeRange::Last { seconds: 900 }), "in 15 min");
+        assert_eq!(since_start(TimeRange::Last { seconds: 86_400 }), "in 1 d");
+    }
+}

@@ -1,0 +1,137 @@
+//! `/dashboards/:slug`: its widgets over one range of time, live.
+
+mod picker;
+mod range;
+
+use leptos::prelude::*;
+use leptos_meta::Title;
+use leptos_router::hooks::{use_params_map, use_query_map};
+use serde::{Deserialize, Serialize};
+
+use self::{
+    picker::RangePicker,
+    range::{Asked, Chosen},
+};
+use crate::{
+    AppError, api,
+    components::{
+        EmptyState, PageError, Skeleton, icons,
+        widget::{WidgetView, time},
+    },
+    model::{
+        dashboard::{Dashboard, Widget},
+        query::QueryResult,
+    },
+};
+
+/// Width that the server renders for; the browser measures.
+const SSR_WIDTH: u32 = 800;
+
+/// Everything that the first paint needs, asked for once.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Loaded {
+    dashboard: Dashboard,
+    chosen: Chosen,
+    /// For each widget the answers to its specs.
+    answers: Vec<Vec<Result<QueryResult, AppError>>>,
+}
+
+async fn load(slug: String, asked: Asked) -> Result<Loaded, AppError> {
+    let dashboard = api::get_dashboard(slug).await?;
+    let chosen = asked.choose(dashboard.range, time::now_ms());
+    let specs = |w: &Widget| w.specs(chosen.range, SSR_WIDTH);
+    let all = dashboard.widgets.iter().flat_map(specs).collect();
+    let mut all = api::query_metrics(all).await?.into_iter();
+    let answers = dashboard
+        .widgets
+        .iter()
+        .map(|w| all.by_ref().take(specs(w).len()).collect())
+        .collect();
+    Ok(Loaded {
+        dashboard,
+        chosen,
+        answers,
+    })
+}
+
+#[component]
+pub fn DashboardPage() -> impl IntoView {
+    let params = use_params_map();
+    let query = use_query_map();
+    let slug = move || params.with(|p| p.get("slug").unwrap_or_default());
+    let asked = move || {
+        query.with(|q| Asked {
+            range: q.get("range"),
+            from: q.get("from"),
+            to: q.get("to"),
+        })
+    };
+    let loaded = Resource::new_blocking(move || (slug(), asked()), |(slug, asked)| load(slug, asked));
+    view! {
+        <Transition fallback=Loading>
+            {move || {
+                loaded
+                    .get()
+                    .map(|loaded| match loaded {
+                        Ok(loaded) => view! { <Widgets loaded /> }.into_any(),
+                        Err(error) => view! { <PageError error /> }.into_any(),
+                    })
+            }}
+        </Transition>
+    }
+}
+
+#[component]
+fn Widgets(loaded: Loaded) -> impl IntoView {
+    let Loaded {
+        dashboard,
+        chosen,
+        answers,
+    } = loaded;
+    let range = chosen.range;
+    let group = dashboard.slug.clone();
+    let none = dashboard.widgets.is_empty();
+    let widgets = dashboard.widgets.into_iter().zip(answers);
+    view! {
+        <Title text=dashboard.title.clone() />
+        <div class="page py-5">
+            <div class="mb-4 flex flex-wrap items-start justify-between gap-x-6 gap-y-3">
+                <div class="min-w-0">
+                    <h1>{dashboard.title}</h1>
+                    {(!dashboard.description.is_empty())
+                        .then(|| view! { <p class="mt-0.5 max-w-prose text-ink-2">{dashboard.description}</p> })}
+                </div>
+                <RangePicker chosen />
+            </div>
+            {none
+                .then(|| {
+                    view! {
+                        <EmptyState title="This dashboard has no widgets yet" icon=icons::Dashboard>
+                            <a class="link" href="/">
+                                "Back to the dashboards"
+                            </a>
+                        </EmptyState>
+                    }
+                })} <div class="grid grid-cols-1 gap-3 sm:grid-cols-2 lg:grid-cols-12">
+                {widgets
+                    .map(|(widget, initial)| view! { <WidgetView widget range initial group=group.clone() /> })
+                    .collect_view()}
+            </div>
+        </div>
+    }
+}
+
+#[component]
+fn Loading() -> impl IntoView {
+    view! {
+        <div class="page py-5" aria-busy="true">
+            <Skeleton class="mb-6 h-7 w-56" />
+            <div class="grid grid-cols-1 gap-3 sm:grid-cols-2">
+                <Skeleton class="h-64" />
+                <Skeleton class="h-64" />
+                <Skeleton class="h-64" />
+                <Skeleton class="h-64" />
+            </div>
+        </div>
+    }
+}
