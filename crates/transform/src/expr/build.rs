@@ -5,6 +5,8 @@
 
 use polars::prelude::{DataType, Expr, Literal, NULL, TimeUnit, col, lit, when};
 
+use super::kernel::kernel;
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Ty {
     /// NULL itself: it fits everywhere.
@@ -55,6 +57,8 @@ pub(crate) struct Val {
     pub unbounded: bool,
     /// The text of a string literal, the number of a numeric one.
     pub literal: Option<Lit>,
+    /// Made of literals alone.
+    constant: bool,
     /// A column or literal: cheap to use again.
     atom: bool,
     depth: usize,
@@ -89,7 +93,10 @@ impl Flag {
 impl Val {
     /// A column that is there before the first level, and finite.
     pub fn column(name: &str, ty: Ty) -> Self {
-        Self::atom(col(name), ty, 0)
+        Self {
+            constant: false,
+            ..Self::atom(col(name), ty, 0)
+        }
     }
 
     fn atom(expr: Expr, ty: Ty, level: usize) -> Self {
@@ -100,6 +107,7 @@ impl Val {
             fault: None,
             unbounded: false,
             literal: None,
+            constant: true,
             atom: true,
             depth: 0,
         }
@@ -185,6 +193,10 @@ impl Levels {
         if v.atom {
             return v;
         }
+        let v = self.spread(v);
+        if v.atom {
+            return v;
+        }
         Val {
             expr: self.column(v.expr, v.level),
             level: v.level + 1,
@@ -192,6 +204,15 @@ impl Levels {
             depth: 0,
             ..v
         }
+    }
+
+    /// A constant as one value per row. Polars keeps what is made of literals as a scalar column, and compares a
+    /// literal with a scalar column to a single row whatever the height of the frame.
+    pub fn spread(&mut self, v: Val) -> Val {
+        if !v.constant {
+            return v;
+        }
+        kernel(self, v.ty, &[&v], |cells| cells[0].into())
     }
 
     fn bind_flag(&mut self, flag: Option<Flag>) -> Option<Flag> {
@@ -213,6 +234,16 @@ impl Levels {
 
     /// A new value made of `parts`, whose own faults it takes over.
     pub fn node(&mut self, expr: Expr, ty: Ty, parts: &[&Val]) -> Val {
+        let constant = parts.iter().all(|p| p.constant);
+        self.new_node(expr, ty, parts, constant)
+    }
+
+    /// As [`Levels::node`], for an expression that has a column beside its parts.
+    pub fn row_node(&mut self, expr: Expr, ty: Ty, parts: &[&Val]) -> Val {
+        self.new_node(expr, ty, parts, false)
+    }
+
+    fn new_node(&mut self, expr: Expr, ty: Ty, parts: &[&Val], constant: bool) -> Val {
         let v = Val {
             expr,
             ty,
@@ -220,6 +251,7 @@ impl Levels {
             fault: parts.iter().fold(None, |all, p| Flag::or(all, p.fault.clone())),
             unbounded: ty == Ty::Float && parts.iter().any(|p| p.unbounded),
             literal: None,
+            constant,
             atom: false,
             depth: 1 + parts.iter().map(|p| p.depth).max().unwrap_or(0),
         };

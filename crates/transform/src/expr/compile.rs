@@ -279,7 +279,10 @@ impl Compiler<'_> {
 
     /// `a AND b` or `a OR b`: what `a` decides alone, no fault of `b` can undo.
     fn logic(&mut self, a: Val, and: bool, b: Val) -> Val {
-        let (a, b) = (a.typed(Ty::Boolean), b.typed(Ty::Boolean));
+        let (a, b) = (
+            self.levels.spread(a.typed(Ty::Boolean)),
+            self.levels.spread(b.typed(Ty::Boolean)),
+        );
         let a = if b.fault.is_some() { self.levels.bind(a) } else { a };
         let (x, y) = (a.expr.clone(), b.expr.clone());
         let expr = if and { x.and(y) } else { x.or(y) };

@@ -186,8 +186,11 @@ pub(super) fn integers(
 }
 
 pub(super) fn float_arithmetic(levels: &mut Levels, a: Val, op: &Op, b: Val) -> Val {
-    // Through + - * what is not finite stays so; x / infinity would be a finite 0.
-    let b = if *op == Op::Divide { levels.settle(b) } else { b };
+    // Beside a literal what is not finite stays so; a NULL on the other side would hide it, and x / infinity is 0.
+    let keeps = |other: &Val| other.literal.is_some();
+    let (settle_a, settle_b) = (!keeps(&b), !keeps(&a) || *op == Op::Divide);
+    let a = if settle_a { levels.settle(a) } else { a };
+    let b = if settle_b { levels.settle(b) } else { b };
     let (x, y) = (a.expr.clone(), b.expr.clone());
     let expr = match op {
         Op::Plus => x + y,

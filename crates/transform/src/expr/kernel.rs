@@ -2,7 +2,7 @@
 
 use polars::prelude::{
     BooleanChunked, Column, DataType, Expr, Field, Float64Chunked, Int64Chunked, IntoColumn, NamedFrom,
-    NewChunkedArray, PolarsResult, Series, StringChunked, polars_bail,
+    NewChunkedArray, PolarsResult, Series, StringChunked, TimeUnit, polars_bail,
 };
 
 use super::{Levels, Ty, Val};
@@ -26,6 +26,20 @@ pub(super) enum Made {
     Integer(i64),
     Boolean(bool),
     Text(String),
+    Time(i64),
+}
+
+impl From<Cell<'_>> for Made {
+    fn from(cell: Cell<'_>) -> Self {
+        match cell {
+            Cell::Null => Self::Null,
+            Cell::Float(x) => Self::Float(x),
+            Cell::Integer(n) => Self::Integer(n),
+            Cell::Boolean(b) => Self::Boolean(b),
+            Cell::Text(t) => Self::Text(t.to_owned()),
+            Cell::Time(t) => Self::Time(t),
+        }
+    }
 }
 
 enum Reader {
@@ -108,7 +122,16 @@ fn run(columns: &[Column], out: Ty, f: &impl Fn(&[Cell<'_>]) -> Made) -> PolarsR
             }),
         )
         .into_column(),
-        Ty::Null | Ty::Boolean | Ty::Timestamp => {
+        Ty::Timestamp => Int64Chunked::from_iter_options(
+            name,
+            made.map(|m| match m {
+                Made::Time(t) => Some(t),
+                _ => None,
+            }),
+        )
+        .into_datetime(TimeUnit::Microseconds, None)
+        .into_column(),
+        Ty::Null | Ty::Boolean => {
             let made: Vec<Option<bool>> = made
                 .map(|m| match m {
                     Made::Boolean(b) => Some(b),
@@ -136,5 +159,5 @@ pub(super) fn kernel(
         &inputs,
         move |_, fields| Ok(Field::new(fields[0].name().clone(), out.dtype())),
     );
-    levels.node(expr, out, args)
+    levels.row_node(expr, out, args)
 }

@@ -4,7 +4,7 @@
 //! float division. NULL follows SQL's three-valued logic. An operation that has no result (a division by zero, an
 //! overflow, the logarithm of what is not positive, a cast that fails) makes no NULL: it is a *fault* of the row, and
 //! whatever uses the expression sends the record to quarantine. A branch of CASE or COALESCE that is not taken, and
-//! the right side of an AND or OR that is already decided, raise no fault. NULL beats a fault: `NULL + 1/0` is NULL.
+//! the right side of an AND or OR that is already decided, raise no fault.
 
 mod build;
 mod compile;
