@@ -7,7 +7,7 @@
 mod lane;
 
 use std::{
-    collections::{HashMap, HashSet, VecDeque},
+    collections::{HashMap, VecDeque},
     sync::Arc,
     time::{Duration, Instant, SystemTime},
 };
@@ -143,9 +143,9 @@ impl Writer {
     /// # Errors
     /// [`LakeError::OutOfOrder`]
     pub fn push(&mut self, batch: PendingBatch) -> Result<Pushed, LakeError> {
-        let Some(last) = batch.last_event() else {
+        if batch.records.is_empty() {
             return Ok(Pushed::Finished);
-        };
+        }
         let weight = batch.weight();
         let lane = self.lanes.entry(batch.pipeline).or_default();
         match lane.place(batch.id)? {
@@ -159,7 +159,7 @@ impl Writer {
                     return Ok(Pushed::Full(batch));
                 }
                 let lane = self.lanes.entry(batch.pipeline).or_default();
-                lane.append(batch, last, self.options.object_bytes);
+                lane.append(batch, self.options.object_bytes);
             }
         }
         self.buffered += weight;
@@ -215,7 +215,7 @@ impl Writer {
             .filter(|(_, lane)| lane.next_sealed().is_some() && due(lane))
             .map(|(pipeline, _)| *pipeline)
             .collect();
-        let mut failed = HashSet::new();
+        let mut failed = 0;
         let mut running = FuturesUnordered::new();
         self.publish();
         loop {
@@ -239,11 +239,11 @@ impl Writer {
             if ok {
                 waiting.push_back(pipeline);
             } else {
-                failed.insert(pipeline);
+                failed += 1;
             }
             self.publish();
         }
-        tracing::debug!(finished = self.finished.len(), failed = failed.len(), "lake flushed");
+        tracing::debug!(finished = self.finished.len(), failed, "lake flushed");
         std::mem::take(&mut self.finished)
     }
 

@@ -107,7 +107,7 @@ impl Lane {
     }
 
     /// Adds a batch to the open object, and seals that when it is large enough.
-    pub fn append(&mut self, batch: PendingBatch, last: EventSeq, object_bytes: usize) {
+    pub fn append(&mut self, batch: PendingBatch, object_bytes: usize) {
         let id = batch.id;
         for gathering in self.intended.iter_mut().filter(|g| g.intent.last_event < id) {
             gathering.overtaken.get_or_insert_with(now_micros);
@@ -126,13 +126,12 @@ impl Lane {
         open.bytes += batch.records.bytes();
         open.batches.push(batch);
         self.newest = self.newest.max(Some(id));
-        debug_assert!(last >= id, "a batch ends where it begins or later");
         if open.bytes >= object_bytes {
             self.seal_if(|_| true);
         }
     }
 
-    /// First events of all objects that are not of this life.
+    /// First events of all objects but the open one.
     fn known(&self) -> impl Iterator<Item = EventSeq> {
         let intended = self.intended.iter().map(|g| g.intent.first_event);
         let sealed = self.sealed.iter().map(|s| s.intent.first_event);

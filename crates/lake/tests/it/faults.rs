@@ -1,12 +1,19 @@
 use std::{
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::{Duration, Instant},
 };
 
-use dash_lake::{manifest::MemoryManifest, test_support::Fault};
+use arrow::array::RecordBatchReader;
+use async_trait::async_trait;
+use dash_lake::{Intent, Manifest, ManifestError, Writer, manifest::MemoryManifest, test_support::Fault};
+use dash_model::{EventSeq, PipelineId};
 use http::{Method, StatusCode};
+use parquet::arrow::{ArrowWriter, arrow_reader::ParquetRecordBatchReaderBuilder};
 
-use crate::support::{assert_exact, batch, bucket, drain, finish, ids, pipeline, quick, sorted, spool, writer};
+use crate::support::{assert_exact, batch, bucket, drain, finish, ids, local, pipeline, quick, sorted, spool, writer};
 
 /// The faults of a bad day; a slow answer is slower than the client waits.
 const FAULTS: [Fault; 7] = [
@@ -127,6 +134,96 @@ async fn what_somebody_else_put_there_is_neither_overwritten_nor_taken_for_ours(
     finish(&mut writer, &mut finished).await;
     assert_eq!(finished, [mine.id]);
     assert_exact(&store, &manifest, &[mine, other]).await;
+}
+
+#[tokio::test]
+async fn an_object_of_another_release_with_the_same_rows_is_ours() {
+    let (dir, store) = local();
+    let mine = batch(0, pipeline(1), 30);
+    drain(
+        &mut writer(&store, &Arc::default(), quick()).await,
+        std::slice::from_ref(&mine),
+    )
+    .await;
+    let key = store.list().await.unwrap()[0].clone();
+    let ours = store.get(&key).await.unwrap();
+    let reader = ParquetRecordBatchReaderBuilder::try_new(ours.clone())
+        .unwrap()
+        .build()
+        .unwrap();
+    let mut theirs = Vec::new();
+    let mut rewriter = ArrowWriter::try_new(&mut theirs, RecordBatchReader::schema(&reader), None).unwrap();
+    for rows in reader {
+        rewriter.write(&rows.unwrap()).unwrap();
+    }
+    rewriter.close().unwrap();
+    assert_ne!(theirs, ours, "no compression, no metadata");
+    std::fs::write(dir.path().join("lake").join(&key), &theirs).unwrap();
+
+    let manifest = Arc::new(MemoryManifest::default());
+    let mut writer = writer(&store, &manifest, quick()).await;
+    writer.push(mine.clone()).unwrap();
+    assert_eq!(writer.flush_all().await, [mine.id]);
+    assert_eq!(store.get(&key).await.unwrap(), theirs, "it stays as it is");
+    assert_exact(&store, &manifest, &[mine]).await;
+}
+
+/// Fails three of five calls; a failed commit was done all the same.
+#[derive(Default)]
+struct Flaky {
+    inner: Arc<MemoryManifest>,
+    calls: AtomicUsize,
+}
+
+impl Flaky {
+    fn call(&self) -> Result<(), ManifestError> {
+        // Two in a row get through: an intent and its commit.
+        match self.calls.fetch_add(1, Ordering::SeqCst) % 5 {
+            0..=2 => Err("the database is starting".into()),
+            _ => Ok(()),
+        }
+    }
+}
+
+#[async_trait]
+impl Manifest for Flaky {
+    async fn intend(&self, intent: &Intent) -> Result<(), ManifestError> {
+        self.call()?;
+        self.inner.intend(intent).await
+    }
+
+    async fn commit(&self, key: &str, bytes: u64) -> Result<(), ManifestError> {
+        self.inner.commit(key, bytes).await?;
+        self.call()
+    }
+
+    async fn intended(&self, from: EventSeq, to: EventSeq) -> Result<Vec<Intent>, ManifestError> {
+        self.inner.intended(from, to).await
+    }
+
+    async fn committed_ranges(
+        &self,
+        from: EventSeq,
+        to: EventSeq,
+    ) -> Result<Vec<(PipelineId, EventSeq, EventSeq)>, ManifestError> {
+        self.inner.committed_ranges(from, to).await
+    }
+}
+
+#[tokio::test]
+async fn a_manifest_that_fails_is_asked_again() {
+    let (_dir, store) = local();
+    let manifest = Arc::new(Flaky::default());
+    let batches = spool(30);
+    let mut writer = Writer::new(store.clone(), manifest.clone(), quick()).await.unwrap();
+    writer.push(batches[0].clone()).unwrap();
+    assert!(writer.flush_all().await.is_empty());
+    let error = writer.status().borrow().failing[0].error.clone();
+    assert!(error.contains("manifest") && error.contains("starting"), "{error}");
+    let mut finished = drain(&mut writer, &batches).await;
+    finish(&mut writer, &mut finished).await;
+    assert_eq!(sorted(finished), ids(&batches));
+    assert_exact(&store, &manifest.inner, &batches).await;
 }
 
 #[tokio::test]
