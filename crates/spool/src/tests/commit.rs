@@ -130,7 +130,7 @@ async fn a_dropped_read_consumes_nothing() {
             more = reader.next(1) => got.extend(more.unwrap()),
             () = std::future::ready(()) => dropped += 1,
         }
-        if dropped % 3 == 0 {
+        if dropped % 3 == 0 && got.len() < 20 {
             got.extend(reader.next(1).await.unwrap());
         }
     }

@@ -28,7 +28,10 @@ fn child(dir: &str) -> ! {
             tokio::spawn(async move {
                 while let Ok(id) = spool.append(batch(1, 5)).await {
                     let line = format!("ack {id}\n");
-                    std::io::stdout().lock().write_all(line.as_bytes()).unwrap();
+                    if std::io::stdout().lock().write_all(line.as_bytes()).is_err() {
+                        // Whoever started this process is gone.
+                        break;
+                    }
                 }
                 std::process::exit(2);
             });
