@@ -114,12 +114,15 @@ pub(crate) fn records<'a>(inputs: &'a [Input<'a>]) -> impl Iterator<Item = Recor
     })
 }
 
+/// Values of a tag, and where they have none for want of a result.
+type Tagged = (StringChunked, Option<BooleanChunked>);
+
 struct Computed {
     time: Int64Chunked,
     keep: Option<BooleanChunked>,
     keep_fault: Option<BooleanChunked>,
     metrics: Vec<(Float64Chunked, Option<BooleanChunked>)>,
-    tags: Vec<(StringChunked, Option<BooleanChunked>)>,
+    tags: Vec<Tagged>,
 }
 
 impl Computed {
@@ -255,11 +258,11 @@ fn is_true(column: Option<&BooleanChunked>, row: usize) -> bool {
 }
 
 /// An empty value leaves a tag out, as NULL does.
-fn tag_value<'c>(column: &'c (StringChunked, Option<BooleanChunked>), row: usize) -> Option<&'c str> {
+fn tag_value(column: &Tagged, row: usize) -> Option<&str> {
     column.0.get(row).filter(|t| !t.is_empty())
 }
 
-fn tags_of(layout: &Layout, columns: &[(StringChunked, Option<BooleanChunked>)], row: usize) -> Tags {
+fn tags_of(layout: &Layout, columns: &[Tagged], row: usize) -> Tags {
     layout
         .tags
         .iter()
@@ -290,7 +293,7 @@ impl<'c> SeriesIndex<'c> {
         }
     }
 
-    fn combination(&mut self, columns: &'c [(StringChunked, Option<BooleanChunked>)], row: usize) -> u32 {
+    fn combination(&mut self, columns: &'c [Tagged], row: usize) -> u32 {
         for ((number, values), column) in self.scratch.iter_mut().zip(&mut self.values).zip(columns) {
             *number = match tag_value(column, row) {
                 None => 0,

@@ -11,7 +11,7 @@ const END: i64 = 4_102_444_800_000_000;
 /// A time from the text of a number. What is finer than a microsecond is cut.
 ///
 /// `auto` goes by the digits before the point: up to 11 are seconds, up to 14 milliseconds, up to 17 microseconds,
-/// more nanoseconds. For every unit that covers 1973-03-04 to 2100 without overlap.
+/// more nanoseconds. Each unit covers all times from 1973-03-03 to 2099.
 pub(super) fn from_number(text: &str, format: TimeFormat) -> Result<i64, String> {
     let number = Decimal::parse(text).ok_or_else(|| format!("expected a time, found {text}"))?;
     let shift = match format {

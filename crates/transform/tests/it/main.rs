@@ -4,4 +4,5 @@
 mod expressions;
 mod oracle;
 mod outcomes;
+mod speed;
 mod support;

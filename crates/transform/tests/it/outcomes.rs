@@ -2,6 +2,7 @@
 
 use dash_model::{EventSeq, Micros, record::RecordSet};
 use dash_transform::Input;
+use proptest::{collection::vec, prelude::*, sample::Index};
 
 use crate::support::*;
 
@@ -427,4 +428,25 @@ fn events_are_shown_with_what_became_of_them() {
             (103, r#"{"v":2}"#, "mapped".into())
         ]
     );
+}
+
+proptest! {
+    #[test]
+    fn any_bytes_are_a_record_with_an_outcome(
+        noise in vec(vec(any::<u8>(), 0..40), 0..4),
+        broken in vec((any::<Index>(), any::<u8>()), 0..4),
+    ) {
+        let plan = plan(
+            r#"{"time":{"path":"t"},"metrics":[{"name":"v","path":"o.v"},{"name":"w","path":"[1]","type":"integer"}],
+                "tags":[{"name":"s","path":"s"}],"filter":"v > 0 OR s LIKE 'a%' OR w = 1"}"#,
+        );
+        let mut text = br#"{"t":1767225600.5,"s":"a\ud83d\ude00","o":{"v":-1.5e3,"x":[{}]},"z":null}"#.to_vec();
+        for (at, byte) in broken {
+            let at = at.index(text.len());
+            text[at] = byte;
+        }
+        let mut records: Vec<&[u8]> = noise.iter().map(Vec::as_slice).collect();
+        records.push(&text);
+        run(&plan, &records);
+    }
 }
