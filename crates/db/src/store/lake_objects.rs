@@ -196,7 +196,11 @@ pub async fn objects(
 }
 
 /// The newest `count` committed objects of `pipeline`, by first event.
-pub async fn newest(conn: &mut AsyncPgConnection, pipeline: PipelineId, count: i64) -> Result<Vec<LakeObject>, DbError> {
+pub async fn newest(
+    conn: &mut AsyncPgConnection,
+    pipeline: PipelineId,
+    count: i64,
+) -> Result<Vec<LakeObject>, DbError> {
     let mut rows: Vec<Row> = lake_objects::table
         .filter(lake_objects::pipeline_id.eq(pipeline.0))
         .filter(lake_objects::state.eq(COMMITTED))

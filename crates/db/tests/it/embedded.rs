@@ -11,7 +11,7 @@ use std::{
 
 use dash_db::{
     Db, PoolSizes,
-    embedded::{Durability, Embedded, EmbeddedError, Options},
+    embedded::{Durability, Embedded, EmbeddedError, Options, running},
     test_support::temporary_dir,
 };
 use nix::{
@@ -138,6 +138,17 @@ async fn a_directory_serves_one_dash_at_a_time() {
     assert!(matches!(second, EmbeddedError::InUse { .. }), "{second}");
     assert_eq!(ask(&server.url(), "SELECT 'undisturbed'").await, "undisturbed");
     server.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_command_finds_the_server_of_a_dash_that_runs_and_only_then() {
+    let dir = temporary_dir().unwrap();
+    assert!(running(&options(dir.path())).is_none());
+    let server = Embedded::start(options(dir.path())).await.unwrap();
+    let found = running(&options(dir.path())).unwrap();
+    assert_eq!(found.expose_secret(), server.url().expose_secret());
+    server.stop().await.unwrap();
+    assert!(running(&options(dir.path())).is_none());
 }
 
 #[tokio::test]

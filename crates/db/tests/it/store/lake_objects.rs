@@ -23,8 +23,8 @@ fn intent(pipeline: PipelineId, first: i64, last: i64) -> Intent {
 }
 
 async fn put(conn: &mut AsyncPgConnection, intent: &Intent, bytes: i64) {
-    let object = lake_objects::intend(conn, intent).await.unwrap();
-    assert!(lake_objects::commit(conn, object.id, bytes).await.unwrap());
+    lake_objects::intend(conn, intent).await.unwrap();
+    assert!(lake_objects::commit(conn, &intent.key, bytes).await.unwrap());
 }
 
 #[tokio::test]
@@ -47,9 +47,9 @@ async fn an_object_is_intended_once_and_committed_once() {
     };
     assert_eq!(lake_objects::intend(conn, &other).await.unwrap(), object);
 
-    assert!(lake_objects::commit(conn, object.id, 77).await.unwrap());
-    assert!(!lake_objects::commit(conn, object.id, 78).await.unwrap());
-    assert!(!lake_objects::commit(conn, object.id + 1, 77).await.unwrap());
+    assert!(lake_objects::commit(conn, &wanted.key, 77).await.unwrap());
+    assert!(!lake_objects::commit(conn, &wanted.key, 78).await.unwrap());
+    assert!(!lake_objects::commit(conn, "unheard of", 77).await.unwrap());
     assert_eq!(lake_objects::intended(conn, range_of_node(0)).await.unwrap(), []);
     let there = lake_objects::intend(conn, &wanted).await.unwrap();
     assert_eq!(
