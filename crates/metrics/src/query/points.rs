@@ -65,10 +65,9 @@ pub async fn aggregated(
         (table("rollup_1h", "metrics_1h"), &cover.hours),
         (table("rollup_1d", "metrics_1d"), &cover.days),
     ];
-    let stretches: Vec<(&str, Stretches)> = sources
+    let stretches: Vec<(&str, Stretch)> = sources
         .into_iter()
-        .filter(|(_, pieces)| !pieces.is_empty())
-        .map(|(table, pieces)| (table, Stretches::new(pieces)))
+        .flat_map(|(table, pieces)| Stretch::of(pieces).into_iter().map(move |stretch| (table, stretch)))
         .collect();
 
     let step_ms = step.map(|step| step as f64);
@@ -82,41 +81,55 @@ pub async fn aggregated(
     };
     let branches: Vec<String> = stretches
         .iter()
-        .map(|(table, stretches)| branch(table, stretches, agg, &mut parameters))
+        .map(|(table, stretch)| branch(table, stretch, agg, &mut parameters))
         .collect();
     let sql = format!(
         "SELECT place, {bucket}, {}, max(newest) FROM ({}) p GROUP BY 1, 2 ORDER BY 1, 2",
         combine(agg),
         branches.join(" UNION ALL ")
     );
-    let rows = tx.query(&tx.prepare_cached(&sql).await?, &parameters).await?;
+    // Its text depends on the pieces, so it is not kept prepared.
+    let rows = tx.query(&sql, &parameters).await?;
     let at = if step.is_some() { 1 } else { 3 };
     Ok(collect(groups, &rows, |row| Point(millis(row.get(at)), row.get(2))))
 }
 
-/// Pieces as columns, and what they lie between, which bounds the partitions to look at.
-struct Stretches {
-    from: Vec<DateTime<Utc>>,
-    to: Vec<DateTime<Utc>>,
-    first: DateTime<Utc>,
-    last: DateTime<Utc>,
+/// What one scan reads.
+enum Stretch {
+    Piece {
+        from: DateTime<Utc>,
+        to: DateTime<Utc>,
+    },
+    /// Pieces as columns, and what they lie between.
+    Pieces {
+        from: Vec<DateTime<Utc>>,
+        to: Vec<DateTime<Utc>>,
+        first: DateTime<Utc>,
+        last: DateTime<Utc>,
+    },
 }
 
-impl Stretches {
-    fn new(pieces: &[Range<i64>]) -> Self {
+/// Pieces that get a scan each, which is planned for just that piece; more are scanned together, each row held against all.
+const SCANS: usize = 16;
+
+impl Stretch {
+    fn of(pieces: &[Range<i64>]) -> Vec<Self> {
         let (from, to): (Vec<_>, Vec<_>) = pieces.iter().map(|p| (timestamp(p.start), timestamp(p.end))).unzip();
-        let (first, last) = (
-            from.first().copied().unwrap_or_default(),
-            to.last().copied().unwrap_or_default(),
-        );
-        Self { from, to, first, last }
+        match (from.first(), to.last()) {
+            (Some(&first), Some(&last)) if pieces.len() > SCANS => vec![Self::Pieces { from, to, first, last }],
+            _ => from
+                .into_iter()
+                .zip(to)
+                .map(|(from, to)| Self::Piece { from, to })
+                .collect(),
+        }
     }
 }
 
 /// Rows (place, at, n, v, key of the first or last point, newest) of one source. Names of tables are ours.
 fn branch<'a>(
     table: &str,
-    stretches: &'a Stretches,
+    stretch: &'a Stretch,
     agg: Aggregation,
     parameters: &mut Vec<&'a (dyn ToSql + Sync)>,
 ) -> String {
@@ -124,8 +137,6 @@ fn branch<'a>(
         parameters.push(value);
         parameters.len()
     };
-    let (from, to) = (parameter(&stretches.from), parameter(&stretches.to));
-    let (first, last) = (parameter(&stretches.first), parameter(&stretches.last));
     let raw = table == "metrics";
     let at = if raw { "time" } else { "bucket" };
     let columns = match (raw, agg) {
@@ -149,12 +160,25 @@ fn branch<'a>(
         }
         (false, _) => "m.n, m.sum AS v, NULL::timestamptz AS key_at, 0::bigint AS key_event, m.last_at AS newest",
     };
+    let (pieces, condition) = match stretch {
+        Stretch::Piece { from, to } => {
+            let (from, to) = (parameter(from), parameter(to));
+            (String::new(), format!("m.{at} >= ${from} AND m.{at} < ${to}"))
+        }
+        Stretch::Pieces { from, to, first, last } => {
+            let (from, to) = (parameter(from), parameter(to));
+            let (first, last) = (parameter(first), parameter(last));
+            (
+                format!("CROSS JOIN unnest(${from}::timestamptz[], ${to}::timestamptz[]) AS r (starts, ends)"),
+                format!("m.{at} >= ${first} AND m.{at} < ${last} AND m.{at} >= r.starts AND m.{at} < r.ends"),
+            )
+        }
+    };
     format!(
         "SELECT s.place, m.{at} AS at, m.series_id, {columns}
-        FROM unnest(${from}::timestamptz[], ${to}::timestamptz[]) AS r (starts, ends)
-        CROSS JOIN unnest($1::bigint[], $2::int[]) AS s (id, place)
-        JOIN {table} m ON m.series_id = s.id AND m.{at} >= r.starts AND m.{at} < r.ends
-        WHERE m.series_id = ANY($1) AND m.{at} >= ${first} AND m.{at} < ${last}"
+        FROM unnest($1::bigint[], $2::int[]) AS s (id, place) {pieces}
+        JOIN {table} m ON m.series_id = s.id
+        WHERE m.series_id = ANY($1) AND {condition}"
     )
 }
 

@@ -2,14 +2,14 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashSet},
+    ops::Range,
     sync::LazyLock,
 };
 
-use chrono::{DateTime, Utc};
 use deadpool_postgres::{Client, GenericClient, Transaction};
 use tokio_postgres::{IsolationLevel, error::SqlState};
 
-use super::{DAY, HourOf, delete, floor, pending, thin_out};
+use super::{DAY, HOUR, HourOf, delete, floor, pending, thin_out};
 use crate::{
     DatabaseError, Inner, RolledUp,
     aggregates::{COLUMNS, OF_POINTS, OF_ROLLUPS},
@@ -79,8 +79,11 @@ async fn step(client: &mut Client, inner: &Inner, failed: &HashSet<HourOf>, at_o
         .start()
         .await?;
     // Before anything takes the snapshot.
-    tx.batch_execute("LOCK TABLE rollup_pass IN EXCLUSIVE MODE NOWAIT; SET LOCAL jit = off")
-        .await?;
+    tx.batch_execute(
+        "LOCK TABLE rollup_pass IN EXCLUSIVE MODE NOWAIT; SET LOCAL jit = off;
+         SET LOCAL plan_cache_mode = force_custom_plan; SET LOCAL work_mem = '64MB'",
+    )
+    .await?;
     let pending = pending(&tx, inner).await?;
     let hot = pending.hot.len() as u64;
     let Some((version, hours, ids)) = choose(&pending.cold, failed, at_once) else {
@@ -115,34 +118,63 @@ fn choose(
 /// Points are only ever added, so buckets never vanish: an upsert leaves nothing stale.
 async fn make(tx: &Transaction<'_>, version: i64, hours: &[HourOf]) -> Result<(), DatabaseError> {
     let days: BTreeSet<i64> = hours.iter().map(|(_, hour)| floor(*hour, DAY)).collect();
-    let days: Vec<DateTime<Utc>> = days.into_iter().map(timestamp).collect();
-    let hours: Vec<DateTime<Utc>> = hours.iter().map(|(_, hour)| timestamp(*hour)).collect();
-    for (sql, starts) in [(&*MINUTES, &hours), (&*HOURS, &hours), (&*DAYS, &days)] {
-        let (first, last) = (starts.first(), starts.last());
-        tx.execute(&tx.prepare_cached(sql).await?, &[&version, starts, &first, &last])
+    let hours = stretches(hours.iter().map(|(_, hour)| *hour), HOUR);
+    let days = stretches(days, DAY);
+    for (sql, stretches) in [(&*MINUTES, &hours), (&*HOURS, &hours), (&*DAYS, &days)] {
+        let statement = tx.prepare_cached(sql).await?;
+        for stretch in stretches {
+            tx.execute(
+                &statement,
+                &[&version, &timestamp(stretch.start), &timestamp(stretch.end)],
+            )
             .await?;
+        }
     }
     Ok(())
 }
 
-static MINUTES: LazyLock<String> = LazyLock::new(|| upsert("1m", "1 hour", "metrics", "time", "1 minute", OF_POINTS));
-static HOURS: LazyLock<String> = LazyLock::new(|| upsert("1h", "1 hour", "rollup_1m", "bucket", "1 hour", OF_ROLLUPS));
-/// Of a day with hours that are still dirty it makes what nobody reads until those hours are made, and the day with them.
-static DAYS: LazyLock<String> = LazyLock::new(|| upsert("1d", "24 hours", "rollup_1h", "bucket", "1 day", OF_ROLLUPS));
+/// Hours or days that follow one another as one: each stretch is one scan.
+fn stretches(starts: impl IntoIterator<Item = i64>, width: i64) -> Vec<Range<i64>> {
+    let mut stretches: Vec<Range<i64>> = Vec::new();
+    for start in starts {
+        match stretches.last_mut() {
+            Some(stretch) if stretch.end == start => stretch.end += width,
+            _ => stretches.push(start..start + width),
+        }
+    }
+    stretches
+}
 
-/// Parameters: version, starts of the stretches, the first and the last of them (they bound the partitions).
-fn upsert(into: &str, stretch: &str, from: &str, time: &str, bucket: &str, aggregates: &str) -> String {
+static MINUTES: LazyLock<String> = LazyLock::new(|| upsert("1m", "metrics", "time", "1 minute", OF_POINTS));
+static HOURS: LazyLock<String> = LazyLock::new(|| upsert("1h", "rollup_1m", "bucket", "1 hour", OF_ROLLUPS));
+/// Of a day with hours that are still dirty it makes what nobody reads until those hours are made, and the day with them.
+static DAYS: LazyLock<String> = LazyLock::new(|| upsert("1d", "rollup_1h", "bucket", "1 day", OF_ROLLUPS));
+
+/// Parameters: version, start and end of the stretch.
+fn upsert(into: &str, from: &str, time: &str, bucket: &str, aggregates: &str) -> String {
     let columns = COLUMNS.join(", ");
     let update = COLUMNS.map(|c| format!("{c} = excluded.{c}")).join(", ");
     format!(
         "INSERT INTO rollup_{into} (bucket, series_id, {columns})
         SELECT date_bin('{bucket}', m.{time}, 'epoch'::timestamptz), m.series_id, {aggregates}
-        FROM unnest($2::timestamptz[]) AS u (start)
-        CROSS JOIN series s
-        JOIN {from} m ON m.series_id = s.id AND m.{time} >= u.start AND m.{time} < u.start + interval '{stretch}'
+        FROM series s
+        JOIN {from} m ON m.series_id = s.id AND m.{time} >= $2 AND m.{time} < $3
         WHERE s.mapping_version_id = $1
-          AND m.{time} >= $3::timestamptz AND m.{time} < $4::timestamptz + interval '{stretch}'
         GROUP BY 1, 2
         ON CONFLICT (series_id, bucket) DO UPDATE SET {update}"
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn neighbours_are_one_stretch() {
+        assert_eq!(
+            stretches([0, HOUR, 5 * HOUR], HOUR),
+            vec![0..2 * HOUR, 5 * HOUR..6 * HOUR]
+        );
+        assert_eq!(stretches([], HOUR), vec![]);
+    }
 }

@@ -323,3 +323,24 @@ async fn names_and_values_are_never_sql() {
         );
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_scattered_hours_out_of_date_are_read_from_the_points() {
+    for w in worlds().await {
+        let mut random = Random(5);
+        let mut points = fill(&w, &mut random, 1, 3_000, 5).await;
+        w.silver.rollup().await.unwrap();
+        let late: Vec<_> = (0..60)
+            .map(|i| {
+                let time = START + i * 2 * 3_600_000_000 + random.range(0, 3_600_000_000);
+                (time, series("v", &[("device", "0"), ("site", "0")]), random.value())
+            })
+            .collect();
+        w.silver.write(vec![w.set_of(50_000, &late)]).await.unwrap();
+        points.extend(known(&w, 50_000, &late).await);
+        assert_eq!(w.silver.stats(Some(w.version)).await.unwrap().pending_hours, 60);
+        ask(&w, &points, &mut random, 80, 5).await;
+        assert_eq!(w.silver.rollup().await.unwrap().hours, 60);
+        ask(&w, &points, &mut random, 40, 5).await;
+    }
+}
