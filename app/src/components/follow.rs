@@ -36,11 +36,14 @@ where
     let (ended, set_ended) = signal(0u32);
     // The page may be gone when a timer or an answer comes: hence `try_`.
     let again = move || {
+        let Some(before) = figure.try_get_untracked() else {
+            return;
+        };
+        let reading = read();
         spawn_local(async move {
-            let before = figure.try_get_untracked();
-            match read().await {
+            match reading.await {
                 Ok(new) => {
-                    seen.try_set_value(before);
+                    seen.try_set_value(Some(before));
                     rows.try_set(new);
                     set_error.try_set(None);
                 }

@@ -1,6 +1,7 @@
 //! The states between nothing and something: loading, empty, failed.
 
 use leptos::prelude::*;
+use leptos_meta::Title;
 
 use super::icon::{Icon, icons};
 use crate::{AppError, page};
@@ -68,6 +69,7 @@ pub fn PageError(error: AppError, #[prop(optional, into)] retry: Option<Callback
         _ => "Something is wrong".to_owned(),
     };
     view! {
+        <Title text=title.clone() />
         <div class="page py-10">
             <h1 class="text-center">{title}</h1>
             <ErrorState error retry=retry.unwrap_or_else(|| Callback::new(|()| page::reload())) />

@@ -21,7 +21,6 @@ pub fn ThemeSwitch() -> impl IntoView {
         }
     };
     let option = move |theme: Theme, label: &'static str, icon: icons::Icon| {
-        let here = here.clone();
         let href = move || format!("/theme?set={}&to={}", theme.name(), encode(&here()));
         view! {
             <a

@@ -5,7 +5,7 @@ use leptos_meta::Title;
 
 use crate::{
     api::{PipelineOverview, list_pipelines},
-    components::{Badge, Card, EmptyState, ErrorState, RelativeTime, Skeleton, TableWrap, Tone, format, icons},
+    components::{Badge, EmptyState, ErrorState, RelativeTime, Skeleton, TableWrap, Tone, format, icons},
     live::use_live,
     model::{
         live::{State, Topic},
@@ -22,7 +22,7 @@ pub fn Pipelines() -> impl IntoView {
         <div class="page pt-6">
             <h1>"Pipelines"</h1>
             <p class="mt-1 mb-4 text-ink-2">"What comes in, what became of it, and how far behind each stage is."</p>
-            <Card class="p-0">
+            <div class="card">
                 <Suspense fallback=|| view! { <Skeleton class="h-64" /> }>
                     {move || Suspend::new(async move {
                         match pipelines.await {
@@ -35,7 +35,7 @@ pub fn Pipelines() -> impl IntoView {
                         }
                     })}
                 </Suspense>
-            </Card>
+            </div>
         </div>
     }
 }

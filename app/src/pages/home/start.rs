@@ -76,7 +76,7 @@ fn Steps(setup: Setup) -> impl IntoView {
         .as_ref()
         .map(|key| command(&start.base_url, &pipeline, key, &start.example));
     view! {
-        <ol class="grid gap-4 xl:grid-cols-3">
+        <ol class="grid gap-4 xl:grid-cols-2 xl:grid-rows-[auto_1fr]">
             <Step number=1 title="Post an event">
                 {match code {
                     Some(code) => {
@@ -108,7 +108,7 @@ fn Steps(setup: Setup) -> impl IntoView {
             <Step number=2 title="Watch it arrive">
                 <Arrival start stats />
             </Step>
-            <Step number=3 title="Make it yours">
+            <Step number=3 title="Make it yours" class="xl:col-start-2 xl:row-span-2 xl:row-start-1">
                 <p class="mb-3 text-ink-2">
                     "A pipeline says where the numbers stand in your records. Save this as "
                     <code class="text-ink">"pipeline.json"</code> ":"
@@ -122,9 +122,9 @@ fn Steps(setup: Setup) -> impl IntoView {
 }
 
 #[component]
-fn Step(number: u8, title: &'static str, children: Children) -> impl IntoView {
+fn Step(number: u8, title: &'static str, #[prop(optional)] class: &'static str, children: Children) -> impl IntoView {
     view! {
-        <li class="card flex min-w-0 flex-col p-4">
+        <li class=format!("card flex min-w-0 flex-col p-4 {class}")>
             <h3 class="mb-3 flex items-center gap-2">
                 <span
                     class="inline-flex size-6 items-center justify-center rounded-full bg-accent-soft text-xs font-semibold text-accent"

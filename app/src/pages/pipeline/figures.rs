@@ -45,11 +45,11 @@ pub fn Figures(stats: Signal<PipelineStats>) -> impl IntoView {
                     <StatFigure label="Events now" figure=figure(|s| format::rate(s.events_per_second)) />
                     <StatFigure label="Points" figure=figure(|s| Figure::new(format::count(s.silver_points), "")) />
                     <StatFigure label="Series" figure=figure(|s| Figure::new(format::count(s.series), "")) />
-                    <StatFigure label="Points are behind" figure=figure(|s| format::duration_ms(s.lag.silver_ms)) tone=late(|s| s.lag.silver_ms) />
+                    <StatFigure label="Lag of the points" figure=figure(|s| format::duration_ms(s.lag.silver_ms)) tone=late(|s| s.lag.silver_ms) />
                     <StatFigure label="Lake rows" figure=figure(|s| Figure::new(format::count(s.bronze_rows), "")) />
                     <StatFigure label="Lake size" figure=figure(|s| format::bytes(s.bronze_bytes)) note=objects />
                     <StatFigure label="Raw size" figure=figure(|s| format::bytes(s.raw_bytes)) />
-                    <StatFigure label="Lake is behind" figure=figure(|s| format::duration_ms(s.lag.bronze_ms)) />
+                    <StatFigure label="Lag of the lake" figure=figure(|s| format::duration_ms(s.lag.bronze_ms)) />
                 </dl>
                 <p class="text-xs text-ink-3">
                     "Last event: "
