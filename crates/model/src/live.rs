@@ -7,7 +7,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    query::{QueryResult, QuerySpec, Resolution, SeriesData},
+    query::{Point, QueryResult, QuerySpec, Resolution, SeriesData},
     stats::PipelineStats,
 };
 
@@ -109,21 +109,12 @@ impl QueryPatch {
         let mut changed = Vec::new();
         for s in &new.series {
             let before = old.series.iter().find(|o| o.tags == s.tags);
-            let kept = before.map_or(&[][..], |o| {
-                &o.points[o.points.partition_point(|p| p.0 < new.from_ms)..]
-            });
-            let same = kept.iter().zip(&s.points).take_while(|(a, b)| a == b).count();
-            // Every point that was there must still be there, or have a new value.
-            let lost = kept[same..]
-                .iter()
-                .any(|p| s.points[same..].binary_search_by_key(&p.0, |q| q.0).is_err());
-            if lost {
-                return None;
-            }
-            if before.is_none() || same < s.points.len() {
+            let kept = before.map_or(&[][..], |o| &o.points[o.points.partition_point(|p| p.0 < new.from_ms)..]);
+            let points = difference(kept, &s.points)?;
+            if before.is_none() || !points.is_empty() {
                 changed.push(SeriesData {
                     tags: s.tags.clone(),
-                    points: s.points[same..].to_vec(),
+                    points,
                 });
             }
         }
@@ -131,6 +122,29 @@ impl QueryPatch {
             o.points.last().is_some_and(|p| p.0 >= new.from_ms) && !new.series.iter().any(|s| s.tags == o.tags)
         };
         (!old.series.iter().any(gone)).then(|| head(changed))
+    }
+
+    /// One patch that does what `self` and then `later` do.
+    pub fn then(mut self, later: &Self) -> Self {
+        if later.replace {
+            return later.clone();
+        }
+        for s in &mut self.series {
+            let cut = s.points.partition_point(|p| p.0 < later.from_ms);
+            s.points.drain(..cut);
+        }
+        for more in &later.series {
+            match self.series.iter_mut().find(|s| s.tags == more.tags) {
+                Some(s) => merge(&mut s.points, &more.points),
+                None => self.series.push(more.clone()),
+            }
+        }
+        self.series.retain(|s| !s.points.is_empty());
+        Self {
+            series: self.series,
+            replace: self.replace,
+            ..*later
+        }
     }
 
     /// Applies this patch to the state it was made for.
@@ -162,8 +176,27 @@ impl QueryPatch {
     }
 }
 
+/// The points of `new` that `old` has not, both by rising time; nothing when `old` has a time that `new` lacks.
+fn difference(old: &[Point], new: &[Point]) -> Option<Vec<Point>> {
+    let mut rest = old.iter().peekable();
+    let mut changed = Vec::new();
+    for p in new {
+        match rest.peek() {
+            Some(o) if o.0 < p.0 => return None,
+            Some(o) if o.0 == p.0 => {
+                if o.1 != p.1 {
+                    changed.push(*p);
+                }
+                rest.next();
+            }
+            _ => changed.push(*p),
+        }
+    }
+    rest.next().is_none().then_some(changed)
+}
+
 /// Both by rising time; a new point replaces the old one of its time.
-fn merge(points: &mut Vec<crate::query::Point>, new: &[crate::query::Point]) {
+fn merge(points: &mut Vec<Point>, new: &[Point]) {
     let Some(first) = new.first() else { return };
     let at = points.partition_point(|p| p.0 < first.0);
     let tail = points.split_off(at);
@@ -189,7 +222,7 @@ mod tests {
     use super::*;
     use crate::{
         mapping::Tags,
-        query::{Point, Rollup},
+        query::Rollup,
     };
 
     fn result(from_ms: i64, series: Vec<(u8, Vec<(i64, i32)>)>) -> QueryResult {
@@ -227,6 +260,15 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn patches_in_a_row_are_one_patch(a in any_result(), b in any_result(), c in any_result()) {
+            if let (Some(first), Some(second)) = (QueryPatch::between(&a, &b, false), QueryPatch::between(&b, &c, false)) {
+                let mut state = a.clone();
+                first.then(&second).apply(&mut state);
+                prop_assert_eq!(state, c);
+            }
+        }
+
         #[test]
         fn a_patch_brings_old_to_new(old in any_result(), new in any_result(), total in any::<bool>()) {
             if let Some(patch) = QueryPatch::between(&old, &new, total) {

@@ -1,0 +1,65 @@
+# make run   - installs what is missing, builds, serves a live dashboard
+# make test  - installs what is missing, runs every test
+# The others: dev, check, site, demo-flights, screenshots, bench, release, clean
+
+SHELL := /bin/bash
+CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/dash
+# Outside of the checkout: a second clone does not compile 700 crates again.
+export CARGO_TARGET_DIR ?= $(CACHE)/target
+export npm_config_cache ?= $(CACHE)/npm
+export PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD := 1
+
+SERVER := $(CARGO_TARGET_DIR)/debug/server
+
+.PHONY: run dev test check lint site build demo-flights bench release clean setup-run setup-test
+
+run: setup-run build
+	@exec $(SERVER) serve
+
+# What `run` serves; says how far it is.
+build: setup-run
+	@scripts/step 3/5 "compiling the server (the first time takes 5 to 10 minutes, later seconds)"
+	@cargo build --quiet --package server
+	@scripts/step 4/5 "compiling the browser's part"
+	@cargo run --quiet --package xtask -- site
+	@scripts/step 5/5 "starting"
+
+site: setup-run
+	@cargo run --quiet --package xtask -- site
+
+# Rebuilds and restarts on every change.
+dev: setup-run
+	@scripts/dev
+
+demo-flights: setup-run
+	@cargo build --quiet --package server
+	@$(SERVER) demo-flights
+
+test: setup-test lint
+	@scripts/test
+
+# Quick look while working: types and lints, no tests.
+check: setup-run
+	cargo clippy --quiet --workspace --exclude frontend --all-targets --all-features -- -D warnings
+
+lint: setup-test
+	@scripts/step lint "rustfmt, clippy, browser's part"
+	cargo fmt --all --check
+	cargo clippy --quiet --workspace --exclude frontend --all-targets -- -D warnings
+	cargo clippy --quiet --package frontend --target wasm32-unknown-unknown --profile wasm-dev -- -D warnings
+
+bench: setup-run
+	@cargo bench --package server
+
+# An optimised server and site in target/release-bundle.
+release: setup-run
+	@scripts/release
+
+setup-run:
+	@scripts/setup run
+
+setup-test:
+	@scripts/setup test
+
+clean:
+	rm -rf target style/node_modules end2end/node_modules

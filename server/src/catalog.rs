@@ -1,0 +1,154 @@
+//! The pipelines as the hot paths need them: found by slug or id, with their plan compiled.
+
+use std::{collections::HashMap, sync::Arc};
+
+use app::AppError;
+use dash_db::{Db, store};
+use dash_model::{
+    DEFAULT_ORGANIZATION, PipelineId,
+    pipeline::{CreatedPipeline, Pipeline, PipelineDefinition},
+};
+use dash_transform::Plan;
+use parking_lot::RwLock;
+use secrecy::{ExposeSecret, SecretSlice};
+
+use crate::failure::Failure;
+
+/// A pipeline with everything that does not change between its events.
+pub struct Entry {
+    pub pipeline: Pipeline,
+    /// The active mapping version, compiled.
+    pub plan: Arc<Plan>,
+    /// Present when its source is signed.
+    pub signing_secret: Option<SecretSlice<u8>>,
+}
+
+/// Cheap to clone.
+#[derive(Clone)]
+pub struct Catalog {
+    db: Db,
+    entries: Arc<RwLock<Entries>>,
+}
+
+#[derive(Default)]
+struct Entries {
+    by_id: HashMap<PipelineId, Arc<Entry>>,
+    by_slug: HashMap<String, PipelineId>,
+}
+
+impl Catalog {
+    /// Reads all pipelines.
+    pub async fn load(db: Db) -> Result<Self, Failure> {
+        let catalog = Self {
+            db,
+            entries: Arc::default(),
+        };
+        catalog.reload().await?;
+        Ok(catalog)
+    }
+
+    /// Reads all pipelines again: the command line may have added one.
+    pub async fn reload(&self) -> Result<(), Failure> {
+        let mut connection = self.db.diesel().await?;
+        let pipelines = store::pipelines::list(&mut connection, DEFAULT_ORGANIZATION).await?;
+        let mut entries = Entries::default();
+        for pipeline in pipelines {
+            let known = self.entries.read().by_id.get(&pipeline.id).cloned();
+            let entry = match known {
+                Some(known) if known.pipeline == pipeline => known,
+                _ => Arc::new(self.compile(&mut connection, pipeline).await?),
+            };
+            entries.by_slug.insert(entry.pipeline.slug.clone(), entry.pipeline.id);
+            entries.by_id.insert(entry.pipeline.id, entry);
+        }
+        *self.entries.write() = entries;
+        Ok(())
+    }
+
+    async fn compile(&self, connection: &mut dash_db::AsyncPgConnection, pipeline: Pipeline) -> Result<Entry, Failure> {
+        let plan = Plan::compile(&pipeline.active_version.mapping).map_err(|e| {
+            Failure::internal(format!(
+                "the mapping of pipeline {} is stored but wrong: {e}",
+                pipeline.slug
+            ))
+        })?;
+        let signing_secret = match pipeline.source.signature() {
+            Some(_) => store::keys::signing_secret(connection, pipeline.id).await?,
+            None => None,
+        };
+        Ok(Entry {
+            pipeline,
+            plan: Arc::new(plan),
+            signing_secret,
+        })
+    }
+
+    /// By slug or id, as it is in memory.
+    pub fn get(&self, slug_or_id: &str) -> Option<Arc<Entry>> {
+        let entries = self.entries.read();
+        let id = entries
+            .by_slug
+            .get(slug_or_id)
+            .copied()
+            .or_else(|| slug_or_id.parse().ok())?;
+        entries.by_id.get(&id).cloned()
+    }
+
+    /// By slug or id; one that was added meanwhile is looked up.
+    pub async fn find(&self, slug_or_id: &str) -> Result<Arc<Entry>, AppError> {
+        if let Some(entry) = self.get(slug_or_id) {
+            return Ok(entry);
+        }
+        self.reload().await.map_err(AppError::from)?;
+        self.get(slug_or_id).ok_or_else(|| AppError::NotFound {
+            what: "pipeline".into(),
+            name: slug_or_id.into(),
+        })
+    }
+
+    pub fn by_id(&self, id: PipelineId) -> Option<Arc<Entry>> {
+        self.entries.read().by_id.get(&id).cloned()
+    }
+
+    /// By rising name.
+    pub fn all(&self) -> Vec<Arc<Entry>> {
+        let mut all: Vec<_> = self.entries.read().by_id.values().cloned().collect();
+        all.sort_by(|a, b| a.pipeline.name.cmp(&b.pipeline.name));
+        all
+    }
+
+    /// Makes a pipeline with its first mapping version and an ingest key.
+    pub async fn create(&self, definition: &PipelineDefinition) -> Result<CreatedPipeline, Failure> {
+        let created = create(&self.db, definition).await?;
+        self.reload().await?;
+        Ok(created)
+    }
+}
+
+/// Checks a definition, its expressions too, and stores it. The answer holds the only copy of its secrets.
+pub async fn create(db: &Db, definition: &PipelineDefinition) -> Result<CreatedPipeline, Failure> {
+    definition.validate()?;
+    Plan::compile(&definition.mapping).map_err(|mut e| {
+        e.field = format!("mapping.{}", e.field);
+        e
+    })?;
+    let key = dash_ingest::generate_key();
+    let mut connection = db.diesel().await?;
+    let pipeline = store::pipelines::create(&mut connection, DEFAULT_ORGANIZATION, definition).await?;
+    store::keys::insert(&mut connection, DEFAULT_ORGANIZATION, pipeline.id, &key.hash, &key.hint).await?;
+    let signing_secret = match pipeline.source.signature() {
+        Some(_) => {
+            let secret = dash_ingest::generate_signing_secret();
+            let bytes: SecretSlice<u8> = dash_ingest::signature::secret_bytes(secret.expose_secret()).into();
+            store::keys::set_signing_secret(&mut connection, DEFAULT_ORGANIZATION, pipeline.id, &bytes).await?;
+            Some(secret.expose_secret().to_owned())
+        }
+        None => None,
+    };
+    Ok(CreatedPipeline {
+        id: pipeline.id,
+        slug: pipeline.slug,
+        ingest_key: key.secret.expose_secret().to_owned(),
+        signing_secret,
+    })
+}

@@ -1,0 +1,99 @@
+//! The command line. Each command is a function; this file only names them.
+
+mod config;
+pub mod database;
+mod pipelines;
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand};
+
+use crate::config::Config;
+
+/// Of a worker thread, in bytes. A page is one deep tree of views; unoptimised, rendering it takes more than the usual 2 MiB. Memory
+/// that is not touched costs nothing.
+const STACK: usize = 16 << 20;
+
+/// Real-time data pipelines and dashboards.
+#[derive(Parser)]
+#[command(name = "server", version, about)]
+pub struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serve pages and API until interrupted.
+    Serve,
+    /// Bring the database up to date and stop.
+    Migrate,
+    /// Print every variable, its value and where it came from.
+    Config,
+    /// Make and look at pipelines.
+    Pipelines {
+        #[command(subcommand)]
+        command: Pipelines,
+    },
+    /// Post 231,083 flights to the running server.
+    DemoFlights,
+}
+
+#[derive(Subcommand)]
+enum Pipelines {
+    /// Make a pipeline of a definition; prints its id and ingest key as JSON, the only time that the key is shown.
+    Create {
+        /// JSON: name, source, mapping. `-` is standard input.
+        #[arg(long)]
+        file: PathBuf,
+    },
+    /// All pipelines, as JSON.
+    List,
+    /// The definition of a pipeline, as JSON.
+    Show {
+        /// Slug or id.
+        pipeline: String,
+    },
+}
+
+impl Arguments {
+    /// Does what was asked.
+    pub fn execute(self) -> anyhow::Result<()> {
+        let config = Config::from_process()?;
+        if let Command::Config = self.command {
+            return config::print(&config);
+        }
+        init_log(&config);
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .enable_all()
+            .thread_stack_size(STACK)
+            .build()?;
+        runtime.block_on(async {
+            match self.command {
+                Command::Serve => crate::run::serve(config).await,
+                Command::Migrate => database::migrate(&config).await,
+                Command::Config => Ok(()),
+                Command::DemoFlights => crate::demo::post_flights(&config).await,
+                Command::Pipelines { command } => match command {
+                    Pipelines::Create { file } => pipelines::create(&config, &file).await,
+                    Pipelines::List => pipelines::list(&config).await,
+                    Pipelines::Show { pipeline } => pipelines::show(&config, &pipeline).await,
+                },
+            }
+        })
+    }
+}
+
+fn init_log(config: &Config) {
+    let filter = tracing_subscriber::EnvFilter::new(&config.process.log);
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .init();
+}
+
+/// To standard output: the answer of a command, for people and for scripts.
+fn print(text: &str) -> anyhow::Result<()> {
+    use std::io::Write;
+    Ok(writeln!(std::io::stdout(), "{}", text.trim_end())?)
+}

@@ -1,0 +1,65 @@
+//! Questions to the metrics.
+
+use app::{
+    AppError,
+    ports::{Metrics, Viewer},
+};
+use async_trait::async_trait;
+use dash_metrics::Silver;
+use dash_model::query::{QueryResult, QuerySpec};
+use futures::{StreamExt, stream};
+
+use crate::{
+    catalog::{Catalog, Entry},
+    failure::Failure,
+    state::State,
+};
+
+/// Questions of one page that are asked at the same time.
+const AT_ONCE: usize = 4;
+
+pub struct FromState(pub State);
+
+#[async_trait]
+impl Metrics for FromState {
+    async fn query(&self, _viewer: &Viewer, specs: Vec<QuerySpec>) -> Vec<Result<QueryResult, AppError>> {
+        let ask = |spec: QuerySpec| async move {
+            answer(&self.0.catalog, &self.0.silver, &spec)
+                .await
+                .map_err(AppError::from)
+        };
+        stream::iter(specs).map(ask).buffered(AT_ONCE).collect().await
+    }
+}
+
+/// Answers from the active mapping version of the pipeline that is asked about.
+///
+/// # Errors
+/// When there is no such pipeline or metric; the words list what there is.
+pub async fn answer(catalog: &Catalog, silver: &Silver, spec: &QuerySpec) -> Result<QueryResult, Failure> {
+    let entry = catalog.find(&spec.query.pipeline).await?;
+    let unit = unit(&entry, &spec.query.metric)?;
+    Ok(silver
+        .query(entry.pipeline.active_version.id, unit, spec, crate::clock::now())
+        .await?)
+}
+
+/// The unit of a metric that the mapping has.
+fn unit(entry: &Entry, metric: &str) -> Result<Option<String>, Failure> {
+    let metrics = &entry.pipeline.active_version.mapping.metrics;
+    match metrics.iter().find(|m| m.name == metric) {
+        Some(rule) => Ok(rule.unit.clone()),
+        None => {
+            let known: Vec<&str> = metrics.iter().map(|m| m.name.as_str()).collect();
+            Err(AppError::Invalid {
+                field: "metric".into(),
+                reason: format!(
+                    "{metric:?} is no metric of pipeline {}; it has {}",
+                    entry.pipeline.slug,
+                    known.join(", ")
+                ),
+            }
+            .into())
+        }
+    }
+}

@@ -1,0 +1,41 @@
+//! What pages may ask (`app::ports`), answered from [`State`].
+
+mod compute;
+mod dashboards;
+mod metrics;
+mod pipelines;
+
+use std::sync::Arc;
+
+use app::ports::{BoxStream, Live, Ports, Viewer};
+use dash_model::{
+    DEFAULT_ORGANIZATION,
+    live::{ClientMessage, ServerMessage},
+};
+
+pub use compute::Computer;
+pub use metrics::answer;
+
+use crate::{live::Hub, state::State};
+
+/// The ports of a request. Until there are accounts every viewer is the owner of this machine: the server listens on the
+/// loopback only.
+pub fn ports(state: &State) -> Ports {
+    Ports {
+        viewer: Viewer {
+            organization: DEFAULT_ORGANIZATION,
+        },
+        pipelines: Arc::new(pipelines::FromState(state.clone())),
+        dashboards: Arc::new(dashboards::FromDb(state.db.clone())),
+        metrics: Arc::new(metrics::FromState(state.clone())),
+        live: Arc::new(FromHub(state.hub.clone())),
+    }
+}
+
+struct FromHub(Hub);
+
+impl Live for FromHub {
+    fn connect(&self, _viewer: Viewer, input: BoxStream<ClientMessage>) -> BoxStream<ServerMessage> {
+        crate::live::serve(self.0.clone(), input)
+    }
+}

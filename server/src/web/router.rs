@@ -1,0 +1,54 @@
+//! Every route.
+
+use axum::{
+    Router,
+    middleware::{from_fn, from_fn_with_state},
+    routing::get,
+};
+use leptos::prelude::LeptosOptions;
+use leptos_axum::LeptosRoutes;
+use tower_http::{catch_panic::CatchPanicLayer, compression::CompressionLayer, trace::TraceLayer};
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use super::{guard, health, ingest, openapi, problem, query, site, stats, theme};
+use crate::state::State;
+
+/// The whole of Dash over HTTP.
+pub fn router(state: State, options: LeptosOptions) -> Router {
+    let (api, document) = OpenApiRouter::with_openapi(openapi::document())
+        .routes(routes!(ingest::post_events))
+        .routes(routes!(stats::get_stats))
+        .routes(routes!(query::get_query))
+        .split_for_parts();
+    let api = api
+        .route("/api/v1/openapi.json", get(move || openapi::serve(document.clone())))
+        .route("/api/v1/{*rest}", axum::routing::any(problem::no_such_address))
+        .with_state(state.clone());
+
+    let health = Router::new()
+        .route("/healthz", get(health::alive))
+        .route("/readyz", get(health::ready))
+        .with_state(state.clone());
+
+    let provide = site::context(&state);
+    let pages = leptos_axum::generate_route_list(app::App);
+    let site = Router::new()
+        .leptos_routes_with_context(&options, pages, provide.clone(), {
+            let options = options.clone();
+            move || app::shell(options.clone())
+        })
+        .route("/api/{*function}", site::server_functions(provide.clone()))
+        .route("/theme", get(theme::set))
+        .fallback(site::files(&state, provide))
+        .with_state(options)
+        .layer(CompressionLayer::new().br(true).gzip(true))
+        .layer(from_fn(guard::security_headers));
+
+    Router::new()
+        .merge(api)
+        .merge(site)
+        .layer(from_fn_with_state(state.config.address(), guard::own_host))
+        .merge(health)
+        .layer(CatchPanicLayer::custom(problem::panicked))
+        .layer(TraceLayer::new_for_http().make_span_with(guard::span))
+}

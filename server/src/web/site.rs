@@ -1,0 +1,81 @@
+//! Pages, server functions and files. All three get the same context: whoever lacks it answers 503.
+
+use axum::{
+    body::Body,
+    extract::Request,
+    http::{HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+    routing::{MethodRouter, any},
+};
+use leptos::{nonce::use_nonce, prelude::*};
+use leptos_axum::ResponseOptions;
+use tower::ServiceExt;
+use tower_http::services::ServeDir;
+
+use crate::{ports::ports, state::State};
+
+/// Puts the ports into the context, and the policy for scripts onto the response.
+pub fn context(state: &State) -> impl Fn() + Clone + Send + Sync + 'static {
+    let ports = ports(state);
+    move || {
+        provide_context(ports.clone());
+        let (Some(nonce), Some(response)) = (use_nonce(), use_context::<ResponseOptions>()) else {
+            return;
+        };
+        let policy = format!(
+            "default-src 'self'; script-src 'self' 'wasm-unsafe-eval' 'nonce-{nonce}'; style-src 'self' 'unsafe-inline'; \
+             img-src 'self' data:; connect-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+        );
+        if let Ok(policy) = HeaderValue::from_str(&policy) {
+            response.insert_header(header::CONTENT_SECURITY_POLICY, policy);
+        }
+    }
+}
+
+/// All server functions; each names its own path and method.
+pub fn server_functions<S: Clone + Send + Sync + 'static>(
+    provide: impl Fn() + Clone + Send + Sync + 'static,
+) -> MethodRouter<S> {
+    any(move |request: Request| {
+        let provide = provide.clone();
+        async move {
+            leptos_axum::handle_server_fns_with_context(provide, request)
+                .await
+                .into_response()
+        }
+    })
+}
+
+/// Built and public files; what is none of them is a page of the app, which says that it is not found.
+pub fn files(
+    state: &State,
+    provide: impl Fn() + Clone + Send + Sync + 'static,
+) -> impl Fn(axum::extract::State<LeptosOptions>, Request) -> std::pin::Pin<Box<dyn Future<Output = Response> + Send>>
++ Clone
++ Send
++ Sync
++ 'static {
+    let directory = ServeDir::new(state.config.site())
+        .precompressed_br()
+        .append_index_html_on_directories(false);
+    move |axum::extract::State(options), request| {
+        let (directory, provide) = (directory.clone(), provide.clone());
+        Box::pin(async move {
+            let (parts, body) = request.into_parts();
+            let asked = Request::from_parts(parts.clone(), Body::empty());
+            if let Ok(file) = directory.oneshot(asked).await
+                && file.status() != StatusCode::NOT_FOUND
+                && file.status() != StatusCode::METHOD_NOT_ALLOWED
+            {
+                let mut response = file.map(Body::new);
+                // Names of built files do not change with their contents: the browser asks whether its copy is still good.
+                response
+                    .headers_mut()
+                    .insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+                return response;
+            }
+            let page = leptos_axum::render_app_to_stream_with_context(provide, move || app::shell(options.clone()));
+            page(Request::from_parts(parts, body)).await.into_response()
+        })
+    }
+}

@@ -1,0 +1,109 @@
+//! The command line, as a script uses it.
+
+use std::{
+    path::Path,
+    process::{Command, Output},
+};
+
+use dash_db::test_support::TestDatabase;
+use secrecy::ExposeSecret;
+use serde_json::Value;
+
+fn server(data: &Path, url: &str, arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_server"))
+        .args(arguments)
+        .env("DASH_DATA", data)
+        .env("DATABASE_URL", url)
+        .env("DASH_ADDR", "127.0.0.1:0")
+        .output()
+        .expect("the server starts")
+}
+
+#[tokio::test]
+async fn a_pipeline_is_made_listed_and_shown() {
+    let database = TestDatabase::new().await;
+    let data = tempfile::tempdir().unwrap();
+    let url = database.url().expose_secret();
+    let file = data.path().join("pipeline.json");
+    let definition = r#"{"name":"Front door","mapping":{"metrics":[{"name":"opened","path":"n"}]}}"#;
+    std::fs::write(&file, definition).unwrap();
+    let file = file.display().to_string();
+
+    let created = server(data.path(), url, &["pipelines", "create", "--file", &file]);
+    assert!(created.status.success(), "{}", String::from_utf8_lossy(&created.stderr));
+    let created: Value = serde_json::from_slice(&created.stdout).unwrap();
+    assert_eq!(created["slug"], "front-door");
+    assert!(created["ingest_key"].as_str().unwrap().starts_with("dash_ingest_"));
+
+    let listed: Value = serde_json::from_slice(&server(data.path(), url, &["pipelines", "list"]).stdout).unwrap();
+    assert_eq!(listed[0]["id"], created["id"]);
+    let shown: Value =
+        serde_json::from_slice(&server(data.path(), url, &["pipelines", "show", "front-door"]).stdout).unwrap();
+    assert_eq!(shown["mapping"]["metrics"][0]["name"], "opened");
+
+    let twice = server(data.path(), url, &["pipelines", "create", "--file", &file]);
+    assert!(!twice.status.success());
+    let words = String::from_utf8_lossy(&twice.stderr).into_owned();
+    assert!(words.contains("slug") && words.contains("taken"), "{words}");
+}
+
+#[tokio::test]
+async fn a_wrong_definition_names_its_field() {
+    let database = TestDatabase::new().await;
+    let data = tempfile::tempdir().unwrap();
+    let file = data.path().join("pipeline.json");
+    std::fs::write(
+        &file,
+        r#"{"name":"x","mapping":{"filter":"opened >","metrics":[{"name":"opened","path":"n"}]}}"#,
+    )
+    .unwrap();
+    let out = server(
+        data.path(),
+        database.url().expose_secret(),
+        &["pipelines", "create", "--file", &file.display().to_string()],
+    );
+    let words = String::from_utf8_lossy(&out.stderr).into_owned();
+    assert!(!out.status.success() && words.contains("mapping.filter"), "{words}");
+    assert_eq!(words.trim().lines().count(), 1, "{words}");
+}
+
+#[test]
+fn a_wrong_value_stops_the_start_with_one_line() {
+    let data = tempfile::tempdir().unwrap();
+    let run = |name: &str, value: &str| {
+        let out = Command::new(env!("CARGO_BIN_EXE_server"))
+            .arg("serve")
+            .env("DASH_DATA", data.path())
+            .env(name, value)
+            .output()
+            .expect("the server starts");
+        assert!(!out.status.success());
+        String::from_utf8_lossy(&out.stderr).into_owned()
+    };
+    for (name, value, allowed) in [
+        ("DASH_ADDR", "0.0.0.0:3000", "loopback"),
+        ("DASH_ADDR", "nonsense", "127.0.0.1:3000"),
+        ("DASH_DEMO", "maybe", "0"),
+        ("DASH_LAKE", "gs://bucket", "s3://"),
+    ] {
+        let words = run(name, value);
+        assert_eq!(words.trim().lines().count(), 1, "{words}");
+        assert!(
+            words.contains(name) && words.contains(value) && words.contains(allowed),
+            "{words}"
+        );
+    }
+}
+
+#[test]
+fn config_masks_secrets_and_says_where_values_come_from() {
+    let data = tempfile::tempdir().unwrap();
+    let out = server(data.path(), "postgres://me:hunter2@127.0.0.1:1/dash", &["config"]);
+    let words = String::from_utf8_lossy(&out.stdout).into_owned();
+    assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+    assert!(!words.contains("hunter2"), "{words}");
+    assert!(
+        words.contains("DATABASE_URL") && words.contains("DASH_SPOOL_MAX"),
+        "{words}"
+    );
+}

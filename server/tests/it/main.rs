@@ -1,0 +1,17 @@
+//! Integration tests: the whole server over HTTP, on a real PostgreSQL with a database for each test.
+#![allow(clippy::unwrap_used, reason = "a test fails by a panic; clippy sees only the functions marked as tests")]
+
+mod cli;
+mod crash;
+mod health;
+mod idempotency;
+mod ingest;
+mod lake;
+mod limits;
+mod live;
+mod openapi;
+mod query;
+mod restart;
+mod signed;
+mod site;
+mod util;

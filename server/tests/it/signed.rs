@@ -1,0 +1,65 @@
+//! Bodies that are signed instead of carrying a key.
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use hmac::{Hmac, KeyInit, Mac};
+use serde_json::json;
+use sha2::Sha256;
+
+use crate::util::{TestApp, problem, value_mapping};
+
+fn sign(secret: &[u8], text: &str) -> Vec<u8> {
+    let mut mac = Hmac::<Sha256>::new_from_slice(secret).expect("any length");
+    mac.update(text.as_bytes());
+    mac.finalize().into_bytes().to_vec()
+}
+
+#[tokio::test]
+async fn a_standard_webhook_is_taken_once_and_only_as_it_was_signed() {
+    let app = TestApp::start().await;
+    let pipeline = app
+        .define(json!({
+            "name": "signed", "source": {"kind": "webhook", "signature": {"scheme": "standard_webhooks"}}, "mapping": value_mapping(),
+        }))
+        .await;
+    let secret = pipeline.signing_secret.clone().expect("a secret");
+    let key = STANDARD.decode(secret.strip_prefix("whsec_").expect("prefix")).unwrap();
+    let now = server::clock::now().0 / 1_000_000;
+    let body = r#"{"at":1700000000000,"value":1}"#;
+    let send = |at: i64, body: &'static str, signed: &str| {
+        let signature = STANDARD.encode(sign(&key, &format!("msg_1.{at}.{signed}")));
+        let request = app.client.post(format!("{}/api/v1/ingest/signed", app.url)).body(body);
+        request
+            .header("webhook-id", "msg_1")
+            .header("webhook-timestamp", at.to_string())
+            .header("webhook-signature", format!("v1,{signature}"))
+            .send()
+    };
+    assert_eq!(send(now, body, body).await.unwrap().status(), 202);
+    assert_eq!(
+        send(now, body, body).await.unwrap().status(),
+        202,
+        "a repeat is answered"
+    );
+    assert_eq!(
+        problem(send(now, body, "{}").await.unwrap()).await.0,
+        401,
+        "another body was signed"
+    );
+    assert_eq!(
+        problem(send(now - 3_600, body, body).await.unwrap()).await.0,
+        401,
+        "too old"
+    );
+    assert_eq!(
+        problem(send(now + 3_600, body, body).await.unwrap()).await.0,
+        401,
+        "from the future"
+    );
+    let unsigned = app.client.post(format!("{}/api/v1/ingest/signed", app.url)).body(body);
+    assert_eq!(
+        problem(unsigned.send().await.unwrap()).await.0,
+        401,
+        "not signed at all"
+    );
+    assert_eq!(app.settled(&pipeline).await.accepted, 1);
+}
