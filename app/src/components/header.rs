@@ -18,12 +18,12 @@ pub fn Header() -> impl IntoView {
     let current = move |on: bool| on.then_some("page");
     view! {
         <header class="sticky top-0 z-40 border-b border-line bg-surface">
-            <div class="page flex min-h-14 flex-wrap items-center gap-x-2">
+            <div class="page flex min-h-14 flex-wrap items-center gap-x-2 py-1 sm:py-0">
                 <a class="mr-2 inline-flex min-h-10 items-center gap-2 text-lg font-semibold tracking-tight" href="/">
                     <Mark />
                     "Dash"
                 </a>
-                <nav class="order-last -mx-3 flex w-[calc(100%+1.5rem)] pb-1 sm:order-none sm:mx-0 sm:w-auto sm:gap-1 sm:pb-0" aria-label="Main">
+                <nav class="order-last -mx-3 flex w-[calc(100%+1.5rem)] sm:order-none sm:mx-0 sm:w-auto sm:gap-1" aria-label="Main">
                     <a class="nav-link" href="/" aria-current=move || current(on_dashboards())>
                         <Icon icon=icons::Dashboard />
                         "Dashboards"

@@ -11,7 +11,7 @@ pub fn TableWrap(
     children: Children,
 ) -> impl IntoView {
     view! {
-        <div class="overflow-x-auto" role="region" aria-label=label tabindex="0">
+        <div class="scroll-x" role="region" aria-label=label tabindex="0">
             {children()}
         </div>
     }

@@ -170,7 +170,7 @@ fn Arrival(start: GettingStarted, stats: Signal<PipelineStats>) -> impl IntoView
         <Show
             when=move || arrived.get()
             fallback=|| {
-                view! { <p class="mt-2 text-ink-2">"Post it with the command beside. Nothing has to be reloaded."</p> }
+                view! { <p class="mt-2 text-ink-2">"Run the command of step 1: this line changes without a reload."</p> }
             }
         >
             <p class="mt-2 text-ink-2">
