@@ -205,7 +205,7 @@ impl Form {
 fn table(result: &QueryResult) -> Result<RecordBatch, ArrowError> {
     let tags: BTreeSet<&String> = result.series.iter().flat_map(|s| s.tags.keys()).collect();
     let points = || result.series.iter().flat_map(|s| s.points.iter().map(move |p| (s, p)));
-    let times = TimestampMillisecondArray::from_iter_values(points().map(|(_, p)| p.0)).with_timezone("UTC");
+    let times = TimestampMillisecondArray::from_iter_values(points().map(|(_, p)| p.0)).with_timezone("+00:00");
     let mut columns: Vec<(&str, ArrayRef)> = vec![("time", Arc::new(times))];
     for tag in &tags {
         let values = StringArray::from_iter(points().map(|(s, _)| s.tags.get(*tag)));

@@ -1,5 +1,8 @@
 //! Integration tests: the whole server over HTTP, on a real PostgreSQL with a database for each test.
-#![allow(clippy::unwrap_used, reason = "a test fails by a panic; clippy sees only the functions marked as tests")]
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test fails by a panic; clippy sees only the functions marked as tests"
+)]
 
 mod cli;
 mod crash;

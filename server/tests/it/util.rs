@@ -108,13 +108,10 @@ impl TestApp {
             .expect("pipeline")
     }
 
+    /// Without a Content-Type: it is told from the body.
     pub fn post(&self, pipeline: &CreatedPipeline, body: impl Into<reqwest::Body>) -> RequestBuilder {
         let url = format!("{}/api/v1/ingest/{}", self.url, pipeline.slug);
-        self.client
-            .post(url)
-            .bearer_auth(&pipeline.ingest_key)
-            .header("content-type", "application/json")
-            .body(body)
+        self.client.post(url).bearer_auth(&pipeline.ingest_key).body(body)
     }
 
     pub async fn stats(&self, pipeline: &CreatedPipeline) -> PipelineStats {
@@ -144,6 +141,19 @@ impl TestApp {
                 return stats;
             }
             assert!(Instant::now() < deadline, "never settled: {stats:?}");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    /// Waits until the figures are as they should be.
+    pub async fn until(&self, pipeline: &CreatedPipeline, enough: impl Fn(&PipelineStats) -> bool) -> PipelineStats {
+        let deadline = Instant::now() + Duration::from_secs(20);
+        loop {
+            let stats = self.stats(pipeline).await;
+            if enough(&stats) {
+                return stats;
+            }
+            assert!(Instant::now() < deadline, "never came to be: {stats:?}");
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }
