@@ -44,7 +44,7 @@ pub enum Event {
 /// What the one who feeds the events has to do, in this order.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Action {
-    /// Open a socket and call it `conn`; what is sent before it is open waits in line.
+    /// Open a socket and call it `conn`.
     Connect {
         conn: u32,
     },
@@ -145,9 +145,10 @@ impl Client {
             Link::Idle => None,
             Link::Waiting { at } => (!self.subscriptions.is_empty()).then_some(at),
             Link::Up {
-                opened, heard, pinged, ..
-            } => {
-                let dead = self.dead_at(opened, heard);
+                opened, heard: false, ..
+            } => Some(self.dead_at(opened, false)),
+            Link::Up { opened, pinged, .. } => {
+                let dead = self.dead_at(opened, true);
                 let asks = self
                     .subscriptions
                     .iter()
@@ -339,7 +340,11 @@ impl Client {
             };
             actions.push(Action::Connect { conn });
         }
-        let Link::Up { pinged, .. } = &mut self.link else {
+        // Nothing is said before the server's first word: what is sent to a socket that never opens fills the console.
+        let Link::Up {
+            heard: true, pinged, ..
+        } = &mut self.link
+        else {
             return;
         };
         if *pinged + PING_MS <= now {

@@ -389,6 +389,8 @@ fn after_a_cut_it_resumes_where_it_was() {
     let at = world.client.deadline().expect("an attempt");
     world.now = at;
     world.feed(Event::Tick);
+    assert_eq!(world.up, [], "the server speaks first");
+    world.deliver();
     let Some(ClientMessage::Subscribe { resume, .. }) = world.up.front() else {
         panic!("{:?}", world.up);
     };
@@ -457,6 +459,7 @@ fn waking_up_does_not_wait_for_the_next_attempt() {
 fn a_refused_topic_says_why_and_is_asked_for_again() {
     let mut world = World::new();
     world.step(Step::Follow(true));
+    world.deliver();
     let Some(ClientMessage::Subscribe { sub, .. }) = world.up.pop_front() else {
         panic!("no subscription");
     };
