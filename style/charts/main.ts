@@ -1,7 +1,7 @@
 // The page's way to ECharts: `window.DashCharts`, called from app/src/components/widget/canvas.rs.
 //
-// Options come as JSON text. A chart draws at most once a frame, and not at all while it is out of sight: it then
-// keeps the newest option only. It follows the size of its element and the page's colours by itself.
+// Options come as JSON text. A chart draws at most once a frame, and after its first time not at all while it is out of
+// sight: it then keeps the newest option only. It follows the size of its element and the page's colours by itself.
 import { echarts } from "./echarts";
 import { dress } from "./look";
 
@@ -13,6 +13,7 @@ type Chart = {
   /** It is not on the canvas yet. */
   dirty: boolean;
   visible: boolean;
+  drawn: boolean;
 };
 
 const charts = new Map<number, Chart>();
@@ -23,8 +24,9 @@ let frame = 0;
 function draw() {
   frame = 0;
   for (const chart of charts.values()) {
-    if (!chart.dirty || !chart.visible || !chart.element.clientWidth) continue;
+    if (!chart.dirty || (chart.drawn && !chart.visible) || !chart.element.clientWidth) continue;
     chart.dirty = false;
+    chart.drawn = true;
     // Series that are not in the new option go; zoom, tooltip and hidden legend entries stay.
     chart.instance.setOption(dress(JSON.parse(chart.json)), { replaceMerge: ["series"], lazyUpdate: false });
   }
@@ -74,7 +76,7 @@ const DashCharts = {
     const instance = echarts.init(element, null, { renderer: "canvas" });
     instance.group = group;
     echarts.connect(group);
-    charts.set(id, { element, instance, json, dirty: true, visible: false });
+    charts.set(id, { element, instance, json, dirty: true, visible: false, drawn: false });
     ids.set(element, id);
     sight.observe(element);
     size.observe(element);

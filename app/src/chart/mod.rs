@@ -13,8 +13,8 @@ mod spark;
 mod summary;
 
 pub use named::{NamedSeries, named};
-pub use option::{option, to_json};
-pub use spark::{Preview, PreviewPath, Spark, preview, spark};
+pub use option::{option, stacks, to_json};
+pub use spark::{Preview, PreviewPath, Spark, Stacked, preview, spark};
 pub use summary::{SummaryRow, change, summary};
 
 use crate::model::query::QueryResult;

@@ -17,6 +17,8 @@ pub struct NamedSeries<'a> {
     pub name: String,
     /// Place in the palette, from 0.
     pub slot: usize,
+    /// How many series before it have the same colour: lines tell them apart by dashes.
+    pub round: usize,
     /// The widget's query that it answers.
     pub query: usize,
     pub resolution: Resolution,
@@ -36,7 +38,7 @@ impl NamedSeries<'_> {
 /// groups has the colour of its place in the widget, a group the one that its tags hash to, or the next free.
 pub fn named<'a>(widget: &Widget, answers: &[Answer<'a>]) -> Vec<NamedSeries<'a>> {
     let several_queries = widget.queries.len() > 1;
-    let mut used = [false; SLOTS];
+    let mut used = [0usize; SLOTS];
     let mut out = Vec::new();
     for answer in answers {
         let Some(query) = widget.queries.get(answer.query) else {
@@ -49,12 +51,14 @@ pub fn named<'a>(widget: &Widget, answers: &[Answer<'a>]) -> Vec<NamedSeries<'a>
             } else {
                 hash(&name) as usize % SLOTS
             };
-            let free = (0..SLOTS).map(|i| (wanted + i) % SLOTS).find(|slot| !used[*slot]);
-            let slot = free.unwrap_or(wanted);
-            used[slot] = true;
+            let slots = (0..SLOTS).map(|i| (wanted + i) % SLOTS);
+            let slot = slots.min_by_key(|slot| used[*slot]).unwrap_or(wanted);
+            let round = used[slot];
+            used[slot] += 1;
             out.push(NamedSeries {
                 name,
                 slot,
+                round,
                 query: answer.query,
                 resolution: answer.result.resolution,
                 data,
@@ -129,6 +133,24 @@ mod tests {
             .collect();
         slots.sort_unstable();
         assert_eq!(slots, [0, 1, 2, 3, 4, 5, 6, 7]);
+    }
+
+    #[test]
+    fn the_ninth_series_is_told_apart_by_its_round() {
+        let widget = fixture::widget(WidgetKind::Line, &["CPU"], &["t"]);
+        let point: &[(i64, f64)] = &[(0, 1.0)];
+        let result = fixture::result(0, &["a", "b", "c", "d", "e", "f", "g", "h", "i"].map(|t| (t, point)));
+        let answers = [Answer {
+            query: 0,
+            result: &result,
+        }];
+        let mut looks: Vec<_> = named(&widget, &answers)
+            .into_iter()
+            .map(|s| (s.slot, s.round))
+            .collect();
+        looks.sort_unstable();
+        looks.dedup();
+        assert_eq!(looks.len(), 9);
     }
 
     /// The palette lives in the style sheet, light first, dark second.

@@ -4,7 +4,7 @@ use charming::{
     Chart,
     component::{Axis, Grid, Legend, LegendType},
     datatype::CompositeValue,
-    element::{AreaStyle, AxisLabel, AxisType, Formatter, ItemStyle, Tooltip, Trigger},
+    element::{AreaStyle, AxisLabel, AxisType, Formatter, ItemStyle, LineStyle, LineStyleType, Tooltip, Trigger},
     series::{Bar, Line},
 };
 
@@ -81,6 +81,11 @@ fn line(s: &NamedSeries, scale: &Scale, pixel_ms: i64, alone: bool) -> Line {
         .name(s.name.clone())
         .show_symbol(s.data.points.len() <= DOTS)
         .item_style(ItemStyle::new().color(s.color()))
+        .line_style(LineStyle::new().type_(match s.round {
+            0 => LineStyleType::Solid,
+            1 => LineStyleType::Dashed,
+            _ => LineStyleType::Dotted,
+        }))
         .data(
             points
                 .into_iter()
@@ -103,11 +108,17 @@ fn bar(s: &NamedSeries, widget: &Widget, scale: &Scale) -> Bar {
                 .map(|p| datum(p.0, Some(p.1 / scale.divisor)))
                 .collect(),
         );
-    // Only what adds up may stand on each other's shoulders.
-    match widget.queries.get(s.query).map(|q| q.query.agg) {
-        Some(Aggregation::Sum | Aggregation::Count) => bar.stack(format!("query {}", s.query)),
-        _ => bar,
+    if stacks(widget, s.query) {
+        bar.stack(format!("query {}", s.query))
+    } else {
+        bar
     }
+}
+
+/// Whether the bars of this query stand on each other: only what adds up may.
+pub fn stacks(widget: &Widget, query: usize) -> bool {
+    let agg = widget.queries.get(query).map(|q| q.query.agg);
+    matches!(agg, Some(Aggregation::Sum | Aggregation::Count))
 }
 
 fn datum(time: i64, value: Option<f64>) -> Vec<CompositeValue> {

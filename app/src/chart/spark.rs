@@ -1,6 +1,6 @@
 //! The small line behind a stat, as SVG paths in a box of 100 x 100 that stretches.
 
-use std::fmt::Write;
+use std::{collections::BTreeMap, fmt::Write};
 
 use super::{NamedSeries, gaps};
 use crate::model::query::{Point, QueryResult};
@@ -40,41 +40,62 @@ pub struct PreviewPath {
     pub line: String,
 }
 
-/// All series of a line or bar widget; bars begin at zero.
-pub fn preview(series: &[NamedSeries], from_ms: i64, to_ms: i64, bars: bool) -> Option<Preview> {
-    let values = series.iter().flat_map(|s| &s.data.points).map(|p| p.1);
-    let zero = Some(0.0).filter(|_| bars);
-    let (min, max) = extent(values.chain(zero))?;
+/// All series of a line or bar widget. Bars begin at zero, or on top of the series before when they are `stacked`.
+pub fn preview(series: &[NamedSeries], from_ms: i64, to_ms: i64, bars: Option<Stacked>) -> Option<Preview> {
+    let stacked = bars == Some(Stacked(true));
+    let mut tops: BTreeMap<i64, f64> = BTreeMap::new();
+    // Foot and top of each point.
+    let spans: Vec<Vec<(i64, f64, f64)>> = series
+        .iter()
+        .map(|s| {
+            let span = |p: &Point| {
+                let top = tops.entry(p.0).or_default();
+                let foot = if stacked { *top } else { 0.0 };
+                *top = foot + p.1;
+                (p.0, foot, *top)
+            };
+            s.data.points.iter().map(span).collect()
+        })
+        .collect();
+    let zero = Some(0.0).filter(|_| bars.is_some());
+    let (min, max) = extent(spans.iter().flatten().map(|s| s.2).chain(zero))?;
     let plane = Plane {
         from_ms,
         to_ms: to_ms.max(from_ms + 1),
         min,
         max,
     };
-    let path = |s: &NamedSeries| PreviewPath {
+    let path = |(s, spans): (&NamedSeries, &Vec<_>)| PreviewPath {
         color: s.color(),
-        line: if bars {
-            plane.bars(&s.data.points)
+        line: if bars.is_some() {
+            plane.bars(spans)
         } else {
-            plane.line(&thinned(&s.data.points), s.resolution.bucket_ms).line
+            let (points, step_ms) = thinned(&s.data.points, s.resolution.bucket_ms);
+            plane.line(&points, step_ms).line
         },
     };
     Some(Preview {
-        paths: series.iter().map(path).collect(),
+        paths: series.iter().zip(&spans).map(path).collect(),
     })
 }
+
+/// Whether the bars of one time stand on each other or beside each other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stacked(pub bool);
 
 /// Steps that a preview divides its range into; each keeps its lowest and its highest point.
 const STEPS: usize = 120;
 
-/// At most two points a step, so that the page does not carry every point twice.
-fn thinned(points: &[Point]) -> Vec<Point> {
+/// At most two points a step, so that the page does not carry every point twice; and the width of the buckets that
+/// these points stand for.
+fn thinned(points: &[Point], bucket_ms: i64) -> (Vec<Point>, i64) {
     if points.len() <= 2 * STEPS {
-        return points.to_vec();
+        return (points.to_vec(), bucket_ms);
     }
     let by_value = |a: &&Point, b: &&Point| a.1.total_cmp(&b.1);
-    points
-        .chunks(points.len().div_ceil(STEPS))
+    let size = points.len().div_ceil(STEPS);
+    let thin = points
+        .chunks(size)
         .flat_map(|step| {
             let mut both: Vec<Point> = [step.iter().min_by(by_value), step.iter().max_by(by_value)]
                 .into_iter()
@@ -85,7 +106,9 @@ fn thinned(points: &[Point]) -> Vec<Point> {
             both.dedup_by_key(|p| p.0);
             both
         })
-        .collect()
+        .collect();
+    // Two that were kept are at most two steps apart, and a gap begins at one and a half buckets.
+    (thin, bucket_ms * size as i64 * 4 / 3)
 }
 
 fn extent(values: impl Iterator<Item = f64>) -> Option<(f64, f64)> {
@@ -129,11 +152,10 @@ impl Plane {
         out
     }
 
-    fn bars(&self, points: &[Point]) -> String {
-        let foot = self.y(0.0);
-        points.iter().fold(String::new(), |mut out, p| {
+    fn bars(&self, spans: &[(i64, f64, f64)]) -> String {
+        spans.iter().fold(String::new(), |mut out, (t, foot, top)| {
             // Writing to a String cannot fail.
-            let _ = write!(out, "M{:.1} {foot:.1}V{:.1}", self.x(p.0), self.y(p.1));
+            let _ = write!(out, "M{:.1} {:.1}V{:.1}", self.x(*t), self.y(*foot), self.y(*top));
             out
         })
     }
@@ -191,8 +213,9 @@ mod tests {
             query: 0,
             result: &result,
         }];
-        let preview = preview(&named(&widget, &answers), 0, 10_000, false).expect("series");
+        let preview = preview(&named(&widget, &answers), 0, 10_000, None).expect("series");
         assert!(preview.paths[0].line.contains(" 5.0"), "the peak is kept");
+        assert_eq!(preview.paths[0].line.matches('M').count(), 1, "thinning makes no gaps");
         assert!(preview.paths[0].line.len() < 4_000, "{}", preview.paths[0].line.len());
         assert!(
             preview.paths[1].line.starts_with("M0.0 50.0"),
@@ -202,15 +225,19 @@ mod tests {
     }
 
     #[test]
-    fn bars_stand_on_zero() {
-        let widget = fixture::widget(WidgetKind::Bar, &["CPU"], &[]);
-        let result = fixture::result(1_000, &[("", &[(0, 1.0), (5_000, 2.0)])]);
+    fn bars_stand_on_zero_or_on_each_other() {
+        let widget = fixture::widget(WidgetKind::Bar, &["CPU"], &["t"]);
+        let result = fixture::result(1_000, &[("a", &[(0, 1.0), (5_000, 2.0)]), ("b", &[(0, 1.0)])]);
         let answers = [Answer {
             query: 0,
             result: &result,
         }];
-        let preview = preview(&named(&widget, &answers), 0, 10_000, true).expect("series");
-        assert_eq!(preview.paths[0].line, "M0.0 95.0V50.0M50.0 95.0V5.0");
+        let lines = |stacked| -> Vec<String> {
+            let preview = preview(&named(&widget, &answers), 0, 10_000, Some(Stacked(stacked))).expect("series");
+            preview.paths.into_iter().map(|p| p.line).collect()
+        };
+        assert_eq!(lines(false), ["M0.0 95.0V50.0M50.0 95.0V5.0", "M0.0 95.0V50.0"]);
+        assert_eq!(lines(true), ["M0.0 95.0V50.0M50.0 95.0V5.0", "M0.0 50.0V5.0"]);
     }
 
     #[test]

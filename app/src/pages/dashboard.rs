@@ -91,32 +91,38 @@ fn Widgets(loaded: Loaded) -> impl IntoView {
     let range = chosen.range;
     let group = dashboard.slug.clone();
     let none = dashboard.widgets.is_empty();
-    let widgets = dashboard.widgets.into_iter().zip(answers);
+    let widgets = dashboard
+        .widgets
+        .into_iter()
+        .zip(answers)
+        .map(|(widget, initial)| view! { <WidgetView widget range initial group=group.clone() /> })
+        .collect_view()
+        .into_any();
+    let heading = view! {
+        <div class="min-w-0">
+            <h1>{dashboard.title.clone()}</h1>
+            {(!dashboard.description.is_empty())
+                .then(|| view! { <p class="mt-0.5 max-w-prose text-ink-2">{dashboard.description}</p> })}
+        </div>
+    }
+    .into_any();
+    let nothing = none.then(|| {
+        view! {
+            <EmptyState title="This dashboard has no widgets yet" icon=icons::Dashboard>
+                <a class="link" href="/">
+                    "Back to the dashboards"
+                </a>
+            </EmptyState>
+        }
+        .into_any()
+    });
     view! {
-        <Title text=dashboard.title.clone() />
+        <Title text=dashboard.title />
         <div class="page py-5">
             <div class="mb-4 flex flex-wrap items-start justify-between gap-x-6 gap-y-3">
-                <div class="min-w-0">
-                    <h1>{dashboard.title}</h1>
-                    {(!dashboard.description.is_empty())
-                        .then(|| view! { <p class="mt-0.5 max-w-prose text-ink-2">{dashboard.description}</p> })}
-                </div>
-                <RangePicker chosen />
+                {heading} <RangePicker chosen />
             </div>
-            {none
-                .then(|| {
-                    view! {
-                        <EmptyState title="This dashboard has no widgets yet" icon=icons::Dashboard>
-                            <a class="link" href="/">
-                                "Back to the dashboards"
-                            </a>
-                        </EmptyState>
-                    }
-                })} <div class="grid grid-cols-1 gap-3 sm:grid-cols-2 lg:grid-cols-12">
-                {widgets
-                    .map(|(widget, initial)| view! { <WidgetView widget range initial group=group.clone() /> })
-                    .collect_view()}
-            </div>
+            {nothing} <div class="grid grid-cols-1 gap-3 sm:grid-cols-2 lg:grid-cols-12">{widgets}</div>
         </div>
     }
 }

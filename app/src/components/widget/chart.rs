@@ -4,7 +4,7 @@ use leptos::{html, prelude::*};
 
 use super::{answers::Answers, canvas};
 use crate::{
-    chart::{self, Preview, SummaryRow},
+    chart::{self, Preview, Stacked, SummaryRow},
     components::format,
     model::dashboard::{Widget, WidgetKind},
 };
@@ -33,24 +33,27 @@ pub fn ChartBody(widget: Widget, answers: Answers, width: Signal<Option<u32>>, g
         answers.with_series(|a| {
             let from = a.iter().map(|a| a.result.from_ms).min()?;
             let to = a.iter().map(|a| a.result.to_ms).max()?;
-            widget.with_value(|w| chart::preview(&chart::named(w, a), from, to, w.kind == WidgetKind::Bar))
+            widget.with_value(|w| {
+                let bars = (w.kind == WidgetKind::Bar).then(|| Stacked(chart::stacks(w, 0)));
+                chart::preview(&chart::named(w, a), from, to, bars)
+            })
         })
     });
+    let stroke = widget.with_value(|w| if w.kind == WidgetKind::Bar { "6" } else { "1.5" });
     view! {
         <div class="absolute inset-x-3 top-0 bottom-2" aria-hidden="true">
             <div class="h-3/5" hidden=move || drawn.get()>
-                <Picture preview />
+                <Picture preview stroke />
             </div>
             <div class="absolute inset-0" node_ref=element></div>
         </div>
         <div
-            class="absolute inset-x-3 bottom-2 max-h-2/5 overflow-auto"
-            class:sr-only=move || drawn.get()
+            class=move || if drawn.get() { "sr-only" } else { "absolute inset-x-3 bottom-2 max-h-2/5 overflow-auto" }
             role="region"
             aria-label=format!("{title}, in figures")
-            tabindex=move || if drawn.get() { "-1" } else { "0" }
+            tabindex=move || (!drawn.get()).then_some("0")
         >
-            <table class="data-table">
+            <table class="data-table [&_td]:py-1.5 [&_th]:py-1.5">
                 <thead>
                     <tr>
                         <th scope="col">"Series"</th>
@@ -77,7 +80,7 @@ pub fn ChartBody(widget: Widget, answers: Answers, width: Signal<Option<u32>>, g
 }
 
 #[component]
-fn Picture(preview: Option<Preview>) -> impl IntoView {
+fn Picture(preview: Option<Preview>, stroke: &'static str) -> impl IntoView {
     preview.map(|preview| {
         let paths = preview.paths.into_iter().map(|path| {
             view! {
@@ -86,7 +89,7 @@ fn Picture(preview: Option<Preview>) -> impl IntoView {
                     style=format!("color: {}", path.color)
                     stroke="currentColor"
                     fill="none"
-                    stroke-width="1.5"
+                    stroke-width=stroke
                     stroke-linejoin="round"
                     vector-effect="non-scaling-stroke"
                 />

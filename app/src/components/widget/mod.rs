@@ -59,32 +59,44 @@ pub fn WidgetView(
             WidgetKind::Table => view! { <TableBody widget answers /> }.into_any(),
         }
     };
+    // Erased types: what a page is rendered with lies on the stack whole, level by level, and in debug builds a thread's
+    // stack would not hold ten widgets.
+    let head = view! {
+        <div class="flex min-h-9 items-center justify-between gap-2 px-3 pt-2">
+            <h2 class="truncate text-sm font-medium" id=heading.clone()>
+                {title}
+            </h2>
+            <Freshness answers phase />
+        </div>
+    }
+    .into_any();
+    let body = view! {
+        <div class="relative min-h-0 flex-1 px-3 pb-2" node_ref=body>
+            {move || match phase.get() {
+                Phase::Content => content(),
+                Phase::Empty => view! { <Empty /> }.into_any(),
+                Phase::Failed(error) => view! { <Failed words=error.to_string() /> }.into_any(),
+                Phase::Refused(why) => view! { <Failed words=why /> }.into_any(),
+            }}
+        </div>
+    }
+    .into_any();
+    let notes = view! { <Notes answers phase /> }.into_any();
     view! {
         <section
             class=format!(
                 "card flex h-[calc(var(--rows)*5.625rem)] flex-col {half} lg:[grid-column:span_var(--columns)]",
             )
             style=place
-            aria-labelledby=heading.clone()
+            aria-labelledby=heading
             data-widget=widget.with_value(|w| w.id.clone())
         >
-            <div class="flex min-h-9 items-center justify-between gap-2 px-3 pt-2">
-                <h2 class="truncate text-sm font-medium" id=heading.clone()>
-                    {title}
-                </h2>
-                <Freshness answers />
-            </div>
-            <div class="relative min-h-0 flex-1 px-3 pb-2" node_ref=body>
-                {move || match phase.get() {
-                    Phase::Content => content(),
-                    Phase::Empty => view! { <Empty /> }.into_any(),
-                    Phase::Failed(error) => view! { <Failed words=error.to_string() /> }.into_any(),
-                    Phase::Refused(why) => view! { <Failed words=why /> }.into_any(),
-                }}
-            </div>
-            <Notes answers phase />
+            {head}
+            {body}
+            {notes}
         </section>
     }
+    .into_any()
 }
 
 /// The width of the chart's element, once there is a browser to measure it; follows the window.
@@ -111,13 +123,13 @@ fn measured(body: NodeRef<html::Div>) -> Signal<Option<u32>> {
 
 /// Since when the widget is out of date, or else at which resolution it shows things.
 #[component]
-fn Freshness(answers: Answers) -> impl IntoView {
+fn Freshness(answers: Answers, phase: Memo<Phase>) -> impl IntoView {
     let connection = use_connection();
     let stale = Memo::new(move |_| match connection.get() {
         Connection::Stale { since_ms } => Some(since_ms),
         Connection::Live | Connection::Connecting => None,
     });
-    let resolution = Memo::new(move |_| answers.resolution());
+    let resolution = Memo::new(move |_| (phase.get() == Phase::Content).then(|| answers.resolution()).flatten());
     view! {
         {move || match stale.get() {
             Some(since) => {

@@ -4,12 +4,11 @@ use std::{cmp::Ordering, collections::BTreeMap};
 
 use leptos::prelude::*;
 
-use super::answers::Answers;
+use super::{answers::Answers, time};
 use crate::{
     chart::Answer,
     components::format,
     model::{dashboard::Widget, mapping::Tags},
-    page,
 };
 
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -40,7 +39,7 @@ pub fn TableBody(widget: Widget, answers: Answers) -> impl IntoView {
     let queries = widget.queries.len();
     let labels: Vec<String> = widget.queries.iter().map(|q| q.label.clone()).collect();
     let (unit, decimals) = (widget.unit.clone(), widget.decimals);
-    let title = widget.title.clone();
+    let title = format!("{}, table", widget.title);
     let rows = Memo::new(move |_| answers.with_totals(|a| collect(a, queries, unit.as_deref())));
     let tags = Memo::new(move |_| rows.with(|r| r.tags.clone()));
     // Nothing chosen: in the order of the tags. The server shows that as well.
@@ -103,7 +102,7 @@ pub fn TableBody(widget: Widget, answers: Answers) -> impl IntoView {
     };
     view! {
         <div class="h-full overflow-auto" role="region" aria-label=title tabindex="0">
-            <table class="data-table">
+            <table class="data-table [&_td]:py-1.5 [&_th]:py-1">
                 <thead class="sticky top-0 bg-surface">
                     <tr>{heads}</tr>
                 </thead>
@@ -130,15 +129,15 @@ fn line(
         view! { <td class="number">{text}</td> }
     });
     let values = values.collect_view();
-    let time = if local {
-        page::local_time(row.newest_ms).unwrap_or_default()
+    let newest = if local {
+        time::local_short(row.newest_ms, time::now_ms())
     } else {
         format::utc(row.newest_ms)
     };
     view! {
         <tr>
             {names} {values} <td class="number text-ink-2">
-                <time datetime=format::iso(row.newest_ms)>{time}</time>
+                <time datetime=format::iso(row.newest_ms)>{newest}</time>
             </td>
         </tr>
     }

@@ -38,7 +38,30 @@ pub fn local_clock(ms: i64) -> String {
     format!("{:02}:{:02}:{:02}", day_s / 3_600, day_s / 60 % 60, day_s % 60)
 }
 
+/// The time alone when it is of today (by `now`), else the date and the minute; in the visitor's zone.
+pub fn local_short(ms: i64, now: i64) -> String {
+    const DAY: i64 = 86_400_000;
+    let (local, today) = (local_wall_ms(ms), local_wall_ms(now));
+    if local.div_euclid(DAY) == today.div_euclid(DAY) {
+        local_clock(ms)
+    } else {
+        crate::components::format::iso(local)[..16].replace('T', " ")
+    }
+}
+
 #[cfg(feature = "hydrate")]
 fn date(ms: i64) -> js_sys::Date {
     js_sys::Date::new(&wasm_bindgen::JsValue::from_f64(ms as f64))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_is_not_of_today_needs_its_date() {
+        let now = 1_795_449_600_000;
+        assert_eq!(local_short(now - 1_000, now), "15:59:59");
+        assert_eq!(local_short(now - 86_400_000, now), "2026-11-22 16:00");
+    }
 }

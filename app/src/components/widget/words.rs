@@ -8,7 +8,7 @@ use crate::{
     },
 };
 
-/// "raw", "raw, 5 s steps", "1m rollup", "1m rollup, 10 min steps". A table has no steps.
+/// "raw", "raw, 5 s steps", "1m rollup", "1m rollup, 10 min steps". Only charts have steps.
 pub fn resolution(resolution: Resolution, kind: WidgetKind) -> String {
     let source = match resolution.from {
         Rollup::Raw => "raw".to_owned(),
@@ -20,7 +20,8 @@ pub fn resolution(resolution: Resolution, kind: WidgetKind) -> String {
         Rollup::Hour => 3_600_000,
         Rollup::Day => 86_400_000,
     };
-    if kind == WidgetKind::Table || resolution.bucket_ms == own_step {
+    let steps = matches!(kind, WidgetKind::Line | WidgetKind::Bar);
+    if !steps || resolution.bucket_ms == own_step {
         return source;
     }
     let step = format::duration_ms(resolution.bucket_ms.unsigned_abs());

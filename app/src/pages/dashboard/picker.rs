@@ -21,14 +21,16 @@ pub fn RangePicker(chosen: Chosen) -> impl IntoView {
                     class="inline-flex min-h-10 min-w-10 items-center justify-center px-2.5 text-sm font-medium text-ink-2 hover:bg-raised hover:text-ink aria-[current]:bg-accent-soft aria-[current]:text-accent"
                     href=format!("?range={name}")
                     title=words
-                    aria-label=words
                     aria-current=(preset == range).then_some("true")
                 >
                     {label}
                 </a>
             </li>
         }
+        .into_any()
     });
+    let presets = presets.into_iter().collect_view();
+    // Erased types, here and below: what a page is rendered with lies on the stack whole, level by level.
     view! {
         <div class="flex max-w-full flex-col items-stretch gap-2 sm:items-end">
             <div class="flex max-w-full flex-wrap items-center gap-2">
@@ -48,6 +50,7 @@ pub fn RangePicker(chosen: Chosen) -> impl IntoView {
                 })}
         </div>
     }
+    .into_any()
 }
 
 /// From and to. Without a script both are UTC; with one they are in the visitor's zone.
@@ -80,6 +83,32 @@ fn Custom(range: TimeRange) -> impl IntoView {
         navigate(&format!("?from={}&to={}", time(from), time(to)), Default::default());
     };
     let field = "min-h-10 rounded-md border border-line-strong bg-surface px-2 text-sm text-ink";
+    let inputs = view! {
+        <label class="flex flex-col gap-1 text-xs text-ink-2">
+            <span>"From" {zone}</span>
+            <input
+                class=field
+                type="datetime-local"
+                step="1"
+                name="from"
+                required
+                node_ref=from
+                value=move || shown(between.map(|b| b.0))
+            />
+        </label>
+        <label class="flex flex-col gap-1 text-xs text-ink-2">
+            <span>"To" {zone} " (empty: now)"</span>
+            <input
+                class=field
+                type="datetime-local"
+                step="1"
+                name="to"
+                node_ref=to
+                value=move || shown(between.map(|b| b.1))
+            />
+        </label>
+    }
+    .into_any();
     view! {
         <details class="relative">
             <summary class=move || {
@@ -87,37 +116,16 @@ fn Custom(range: TimeRange) -> impl IntoView {
                 format!("btn list-none [&::-webkit-details-marker]:hidden {current}")
             }>"Custom"</summary>
             <form
-                class="absolute right-0 z-30 mt-1 flex w-64 flex-col gap-3 rounded-lg border border-line bg-surface p-3 shadow-lg"
+                class="absolute left-0 z-30 mt-1 flex w-64 flex-col gap-3 sm:right-0 sm:left-auto rounded-lg border border-line bg-surface p-3 shadow-lg"
                 method="get"
                 on:submit=submit
             >
-                <label class="flex flex-col gap-1 text-xs text-ink-2">
-                    <span>"From" {zone}</span>
-                    <input
-                        class=field
-                        type="datetime-local"
-                        step="1"
-                        name="from"
-                        required
-                        node_ref=from
-                        value=move || shown(between.map(|b| b.0))
-                    />
-                </label>
-                <label class="flex flex-col gap-1 text-xs text-ink-2">
-                    <span>"To" {zone} " (empty: now)"</span>
-                    <input
-                        class=field
-                        type="datetime-local"
-                        step="1"
-                        name="to"
-                        node_ref=to
-                        value=move || shown(between.map(|b| b.1))
-                    />
-                </label>
+                {inputs}
                 <button class="btn btn-primary" type="submit">
                     "Show this range"
                 </button>
             </form>
         </details>
     }
+    .into_any()
 }
