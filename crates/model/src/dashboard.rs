@@ -57,13 +57,19 @@ pub struct WidgetQuery {
 /// Charts ask for points in steps of so many pixels, so that viewers with nearly the same screen share one query.
 pub const WIDTH_STEP: u32 = 200;
 
+/// Pixels of a bar chart for each pixel that is asked for: at two points a pixel, a bar is then four wide.
+const BAR_PIXELS: u32 = 8;
+
 impl Widget {
     /// What this widget asks for, over `range`, on a chart of about `width` pixels. A stat asks for its
     /// number and for the line behind it, in this order, for each query.
     pub fn specs(&self, range: TimeRange, width: u32) -> Vec<QuerySpec> {
         let width = width.clamp(1, 4_000).div_ceil(WIDTH_STEP) * WIDTH_STEP;
         let shapes: &[Shape] = match self.kind {
-            WidgetKind::Line | WidgetKind::Bar => &[Shape::Series { width }],
+            WidgetKind::Line => &[Shape::Series { width }],
+            WidgetKind::Bar => &[Shape::Series {
+                width: width / BAR_PIXELS,
+            }],
             WidgetKind::Stat => &[Shape::Total, Shape::Series { width: WIDTH_STEP }],
             WidgetKind::Table => &[Shape::Total],
         };
