@@ -24,11 +24,12 @@ pub fn option(widget: &Widget, answers: &[Answer], width: u32) -> Chart {
     let series = named(widget, answers);
     let values = || series.iter().flat_map(|s| &s.data.points).map(|p| p.1);
     let largest = values().fold(0.0, |max: f64, v| max.max(v.abs()));
-    let unit = widget
-        .unit
-        .as_deref()
-        .or_else(|| answers.iter().find_map(|a| a.result.unit.as_deref()));
-    let scale = Scale::of(unit, largest, widget.decimals);
+    // Counts have neither the metric's unit nor its decimals.
+    let counts = widget.queries.iter().all(|q| q.query.agg == Aggregation::Count);
+    let of_metric = || answers.iter().find_map(|a| a.result.unit.as_deref());
+    let unit = widget.unit.as_deref().or_else(of_metric).filter(|_| !counts);
+    let decimals = if counts { Some(0) } else { widget.decimals };
+    let scale = Scale::of(unit, largest, decimals);
 
     let from = answers.iter().map(|a| a.result.from_ms).min().unwrap_or(0);
     let to = answers.iter().map(|a| a.result.to_ms).max().unwrap_or(0).max(from + 1);
@@ -192,6 +193,7 @@ mod tests {
         let option = made(&widget, &result);
         assert_eq!(option["series"][0]["stack"], "query 0");
         assert_eq!(option["xAxis"]["min"], -500);
+        assert_eq!(option["tooltip"]["valueFormatter"], "{value:0}");
     }
 
     #[test]

@@ -6,7 +6,10 @@ use super::{answers::Answers, canvas};
 use crate::{
     chart::{self, Preview, Stacked, SummaryRow},
     components::format,
-    model::dashboard::{Widget, WidgetKind},
+    model::{
+        dashboard::{Widget, WidgetKind},
+        query::Aggregation,
+    },
 };
 
 #[component]
@@ -27,7 +30,7 @@ pub fn ChartBody(widget: Widget, answers: Answers, width: Signal<Option<u32>>, g
             })
         })
     });
-    let decimals = widget.with_value(|w| w.decimals);
+    let decimals = widget.with_value(|w| if counts(w) { Some(0) } else { w.decimals });
     // What the server drew stays until the canvas is there: no flash, and a picture where scripts are off.
     let preview = untrack(|| {
         answers.with_series(|a| {
@@ -122,8 +125,15 @@ fn figures(row: SummaryRow, unit: Option<&str>, decimals: Option<u8>) -> impl In
     }
 }
 
-/// The widget's unit, or the metric's own.
+fn counts(widget: &Widget) -> bool {
+    widget.queries.iter().all(|q| q.query.agg == Aggregation::Count)
+}
+
+/// The widget's unit, or the metric's own; counts have none.
 pub fn unit(widget: &Widget, answers: &[chart::Answer]) -> Option<String> {
+    if counts(widget) {
+        return None;
+    }
     let of_metric = || answers.iter().find_map(|a| a.result.unit.clone());
     widget.unit.clone().or_else(of_metric)
 }

@@ -8,7 +8,7 @@ use crate::{
     components::format::{self, Figure},
     model::{
         dashboard::Widget,
-        query::{QueryResult, SeriesData, TimeRange},
+        query::{Aggregation, QueryResult, SeriesData, TimeRange},
     },
 };
 
@@ -122,9 +122,14 @@ fn items(widget: &Widget, answers: Answers) -> Vec<Item> {
                     let value = s.data.points.last()?.1;
                     let line = lines.get(s.query).copied().flatten();
                     let history = line.and_then(|l| Some((l, l.series.iter().find(|h| h.tags == s.data.tags)?)));
+                    let agg = widget.queries.get(s.query).map(|q| q.query.agg);
+                    // A sum, a count or an extreme of the range has no start to be compared with.
+                    let level = matches!(agg, Some(Aggregation::Avg | Aggregation::First | Aggregation::Last));
                     Some(Item {
-                        figure: format::value(value, unit.as_deref(), widget.decimals),
-                        change: history.and_then(|(_, h): (_, &SeriesData)| chart::change(&h.points)),
+                        figure: words::figure(value, agg, unit.as_deref(), widget.decimals),
+                        change: history
+                            .filter(|_| level)
+                            .and_then(|(_, h): (_, &SeriesData)| chart::change(&h.points)),
                         spark: history.and_then(|(l, h)| chart::spark(l, &h.points)),
                         color: s.color(),
                         label: s.name,

@@ -4,11 +4,11 @@ use std::{cmp::Ordering, collections::BTreeMap};
 
 use leptos::prelude::*;
 
-use super::{answers::Answers, time};
+use super::{answers::Answers, time, words};
 use crate::{
     chart::Answer,
     components::format,
-    model::{dashboard::Widget, mapping::Tags},
+    model::{dashboard::Widget, mapping::Tags, query::Aggregation},
 };
 
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -38,6 +38,7 @@ enum Column {
 pub fn TableBody(widget: Widget, answers: Answers) -> impl IntoView {
     let queries = widget.queries.len();
     let labels: Vec<String> = widget.queries.iter().map(|q| q.label.clone()).collect();
+    let aggs: Vec<Aggregation> = widget.queries.iter().map(|q| q.query.agg).collect();
     let (unit, decimals) = (widget.unit.clone(), widget.decimals);
     let title = format!("{}, table", widget.title);
     let rows = Memo::new(move |_| answers.with_totals(|a| collect(a, queries, unit.as_deref())));
@@ -97,7 +98,7 @@ pub fn TableBody(widget: Widget, answers: Answers) -> impl IntoView {
         let local = hydrated.get();
         let Rows { tags, units, rows } = all;
         rows.into_iter()
-            .map(|row| line(row, &tags, &units, decimals, local))
+            .map(|row| line(row, &tags, &units, &aggs, decimals, local))
             .collect_view()
     };
     view! {
@@ -116,15 +117,16 @@ fn line(
     row: Row,
     tags: &[String],
     units: &[Option<String>],
+    aggs: &[Aggregation],
     decimals: Option<u8>,
     local: bool,
 ) -> impl IntoView + use<> {
     let names = tags.iter().map(|t| row.tags.get(t).cloned().unwrap_or_default());
     let names = names.map(|name| view! { <td>{name}</td> }).collect_view();
-    let values = row.values.iter().zip(units).map(|(value, unit)| {
+    let values = row.values.iter().zip(units).zip(aggs).map(|((value, unit), agg)| {
         let text = value.map_or_else(
             || "–".to_owned(),
-            |v| format::value(v, unit.as_deref(), decimals).to_string(),
+            |v| words::figure(v, Some(*agg), unit.as_deref(), decimals).to_string(),
         );
         view! { <td class="number">{text}</td> }
     });

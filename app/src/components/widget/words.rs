@@ -1,10 +1,10 @@
 //! Short texts about answers.
 
 use crate::{
-    components::format,
+    components::format::{self, Figure},
     model::{
         dashboard::WidgetKind,
-        query::{Resolution, Rollup, TimeRange},
+        query::{Aggregation, Resolution, Rollup, TimeRange},
     },
 };
 
@@ -26,6 +26,14 @@ pub fn resolution(resolution: Resolution, kind: WidgetKind) -> String {
     }
     let step = format::duration_ms(resolution.bucket_ms.unsigned_abs());
     format!("{source}, {step} steps")
+}
+
+/// A value as its query means it: a count has neither the metric's unit nor its decimals.
+pub fn figure(value: f64, agg: Option<Aggregation>, unit: Option<&str>, decimals: Option<u8>) -> Figure {
+    match agg {
+        Some(Aggregation::Count) => format::value(value, None, Some(0)),
+        _ => format::value(value, unit, decimals),
+    }
 }
 
 /// What a comparison with the start of the range is called.
@@ -53,6 +61,13 @@ mod tests {
             from: Rollup::Hour,
         };
         assert_eq!(resolution(table, WidgetKind::Table), "1h rollup");
+    }
+
+    #[test]
+    fn a_count_is_whole_and_without_unit() {
+        let of = |agg| figure(297.0, Some(agg), Some("km"), Some(1)).to_string();
+        assert_eq!(of(Aggregation::Count), "297");
+        assert_eq!(of(Aggregation::Max), "297.0 km");
     }
 
     #[test]

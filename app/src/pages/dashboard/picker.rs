@@ -18,7 +18,7 @@ pub fn RangePicker(chosen: Chosen) -> impl IntoView {
         view! {
             <li>
                 <a
-                    class="inline-flex min-h-10 min-w-10 items-center justify-center px-2.5 text-sm font-medium text-ink-2 hover:bg-raised hover:text-ink aria-[current]:bg-accent-soft aria-[current]:text-accent"
+                    class="inline-flex min-h-10 min-w-10 items-center justify-center px-1.5 text-sm font-medium sm:px-2.5 text-ink-2 hover:bg-raised hover:text-ink aria-[current]:bg-accent-soft aria-[current]:text-accent"
                     href=format!("?range={name}")
                     title=words
                     aria-current=(preset == range).then_some("true")
@@ -113,7 +113,7 @@ fn Custom(range: TimeRange) -> impl IntoView {
         <details class="relative">
             <summary class=move || {
                 let current = if between.is_some() { "bg-accent-soft text-accent" } else { "" };
-                format!("btn list-none [&::-webkit-details-marker]:hidden {current}")
+                format!("btn list-none px-2 sm:px-3 [&::-webkit-details-marker]:hidden {current}")
             }>"Custom"</summary>
             <form
                 class="absolute left-0 z-30 mt-1 flex w-64 flex-col gap-3 sm:right-0 sm:left-auto rounded-lg border border-line bg-surface p-3 shadow-lg"
