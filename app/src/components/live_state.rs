@@ -33,9 +33,10 @@ pub fn LiveState() -> impl IntoView {
                     view! {
                         <Badge tone=Tone::Warn>
                             <Icon icon=icons::SignalLost />
-                            "Not live since "
-                            // Counts on every second: not for screen readers.
-                            <span aria-hidden="true">
+                            "Not live"
+                            // Counts on every second: not for screen readers; no room for it on a phone.
+                            <span class="hidden sm:inline" aria-hidden="true">
+                                "since "
                                 <RelativeTime ms=since_ms />
                             </span>
                         </Badge>
