@@ -120,7 +120,13 @@ impl Running {
             hub,
         };
         silver_stage.recover().await?;
-        let bronze_stage = BronzeStage { spool, catalog, writer };
+        let acks = ingest.lake_acks().clone();
+        let bronze_stage = BronzeStage {
+            spool,
+            catalog,
+            writer,
+            acks,
+        };
         let mut stages = tokio::task::JoinSet::new();
         stages.spawn(silver_stage.run());
         stages.spawn(bronze_stage.run());

@@ -7,7 +7,7 @@
 mod lane;
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{HashMap, HashSet, VecDeque},
     sync::Arc,
     time::{Duration, Instant, SystemTime},
 };
@@ -195,6 +195,14 @@ impl Writer {
     /// then wait until [`Writer::next_deadline`].
     pub async fn flush_largest(&mut self) -> Vec<BatchId> {
         if let Some(lane) = self.lanes.values_mut().max_by_key(|lane| lane.open_bytes()) {
+            lane.seal_if(|_| true);
+        }
+        self.write_sealed(Some(Instant::now())).await
+    }
+
+    /// Writes what these pipelines hold, whatever its size or age, and what is due: somebody waits for it.
+    pub async fn flush_pipelines(&mut self, pipelines: &HashSet<PipelineId>) -> Vec<BatchId> {
+        for (_, lane) in self.lanes.iter_mut().filter(|(id, _)| pipelines.contains(id)) {
             lane.seal_if(|_| true);
         }
         self.write_sealed(Some(Instant::now())).await

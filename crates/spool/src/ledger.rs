@@ -138,6 +138,18 @@ impl Ledger {
         }
     }
 
+    /// Whether `stage` has still to do this batch.
+    pub fn is_pending(&self, stage: Stage, id: BatchId) -> bool {
+        let after = self.segments.partition_point(|s| s.first <= id);
+        let Some(segment) = after.checked_sub(1).and_then(|i| self.segments.get(i)) else {
+            return false;
+        };
+        let frame = u32::try_from(id.0 - segment.first.0)
+            .ok()
+            .and_then(|delta| segment.frames.binary_search_by_key(&delta, |f| f.delta).ok());
+        frame.is_some_and(|place| segment.frames[place].is_pending(stage.index()))
+    }
+
     /// Notes that `stage` is done with these batches; true when a segment can be removed now.
     pub fn done(&mut self, stage: Stage, batches: &[BatchId]) -> bool {
         let stage = stage.index();

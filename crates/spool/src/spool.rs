@@ -131,6 +131,11 @@ impl Spool {
         }
     }
 
+    /// Whether `stage` has still to do this batch. False for a batch that was trimmed or never was.
+    pub fn is_pending(&self, stage: Stage, batch: BatchId) -> bool {
+        self.inner.shared.ledger.lock().is_pending(stage, batch)
+    }
+
     /// The state of the whole spool.
     pub fn depth(&self) -> Depth {
         let shared = &*self.inner.shared;

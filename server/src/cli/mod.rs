@@ -35,7 +35,7 @@ enum Command {
         #[command(subcommand)]
         command: Pipelines,
     },
-    /// Post 231,083 flights to the running server.
+    /// Post 200,000 flights to the running server.
     DemoFlights,
 }
 

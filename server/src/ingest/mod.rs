@@ -4,6 +4,7 @@
 
 mod authenticate;
 mod idempotency;
+mod lake_acks;
 
 use std::{sync::Arc, time::Duration};
 
@@ -16,6 +17,7 @@ use tokio::sync::Semaphore;
 
 pub use authenticate::Authenticator;
 pub use idempotency::Answers;
+pub use lake_acks::LakeAcks;
 
 use crate::{activity::Activity, catalog::Entry, failure::Failure};
 
@@ -41,6 +43,7 @@ pub struct Ingest {
     answers: Answers,
     spool: Spool,
     activity: Activity,
+    lake_acks: LakeAcks,
     /// Bytes of bodies that are in memory at one time, in KiB.
     memory: Arc<Semaphore>,
 }
@@ -57,12 +60,24 @@ impl Ingest {
             answers: Answers::new(db.clone()),
             spool,
             activity,
+            lake_acks: LakeAcks::default(),
             memory: Arc::new(Semaphore::new((in_flight >> 10).clamp(1, Semaphore::MAX_PERMITS))),
         }
     }
 
     pub fn answers(&self) -> &Answers {
         &self.answers
+    }
+
+    pub fn lake_acks(&self) -> &LakeAcks {
+        &self.lake_acks
+    }
+
+    /// Waits until an accepted batch is in the lake; false when it takes longer than `patience`.
+    pub async fn in_lake(&self, entry: &Entry, receipt: &Receipt, patience: Duration) -> bool {
+        self.lake_acks
+            .wait(&self.spool, entry.pipeline.id, receipt.batch, patience)
+            .await
     }
 
     /// Room for a body that may inflate to its limit, or 429: what cannot be held is not taken.

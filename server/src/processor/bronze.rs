@@ -6,22 +6,28 @@ use dash_lake::{LakeError, PendingBatch, Pushed, Writer};
 use dash_model::BatchId;
 use dash_spool::{Batch, ReadError, Spool, Stage};
 
-use crate::{catalog::Catalog, failure::Failure};
+use crate::{catalog::Catalog, failure::Failure, ingest::LakeAcks};
 
 /// Bytes of the spool that are read at once.
 const READ_BYTES: usize = 4 << 20;
+
+/// Senders who wait for the lake share an object with those who come so soon after them.
+const LINGER: Duration = Duration::from_millis(500);
 
 /// What the stage works with.
 pub struct BronzeStage {
     pub spool: Spool,
     pub catalog: Catalog,
     pub writer: Writer,
+    pub acks: LakeAcks,
 }
 
 impl BronzeStage {
     /// Runs until the spool closes; then writes what is left, as far as the storage lets it.
     pub async fn run(mut self) -> Result<(), Failure> {
         let mut reader = self.spool.reader();
+        // When an object that somebody waits for is written.
+        let mut hurry: Option<Instant> = None;
         loop {
             let due = self.writer.next_deadline();
             tokio::select! {
@@ -32,6 +38,12 @@ impl BronzeStage {
                 },
                 () = until(due) => {
                     let finished = self.writer.flush_due(Instant::now()).await;
+                    self.done(&finished);
+                }
+                () = self.acks.woken() => hurry = hurry.or_else(|| Some(Instant::now() + LINGER)),
+                () = until(hurry) => {
+                    hurry = None;
+                    let finished = self.writer.flush_pipelines(&self.acks.pipelines()).await;
                     self.done(&finished);
                 }
             }
@@ -101,6 +113,7 @@ impl BronzeStage {
     fn done(&self, finished: &[BatchId]) {
         if !finished.is_empty() {
             self.spool.done(Stage::Bronze, finished);
+            self.acks.done(finished);
         }
     }
 }

@@ -1,15 +1,18 @@
 //! `POST /api/v1/ingest/{pipeline}`
 
+use std::time::Duration;
+
 use axum::{
     Json,
     body::Body,
-    extract::{Path, State as Shared},
+    extract::{Path, Query, State as Shared, rejection::QueryRejection},
     http::{HeaderMap, StatusCode, header},
 };
 use bytes::{Bytes, BytesMut};
 use dash_ingest::{Encoding, Format, IdempotencyKey, IngestError, Problem, ProblemKind};
 use dash_model::receipt::Receipt;
 use futures::StreamExt;
+use serde::Deserialize;
 use serde_json::json;
 
 use super::problem::ProblemResponse;
@@ -27,6 +30,7 @@ use crate::{catalog::Entry, failure::Failure, ingest::Posted, state::State};
         ("pipeline" = String, Path, description = "Slug or id of the pipeline"),
         ("Idempotency-Key" = Option<String>, Header, description = "1 to 255 visible characters. The same key with the same body is answered once more and taken once; webhook-id serves as well"),
         ("Content-Encoding" = Option<String>, Header, description = "gzip or zstd"),
+        ("ack" = Option<String>, Query, description = "spool (when absent): the answer comes when the events are on disk. lake: when they are in the lake; the header Dash-Ack of the answer says which of the two was reached within 30 s"),
     ),
     request_body(
         content(
@@ -46,12 +50,38 @@ use crate::{catalog::Entry, failure::Failure, ingest::Posted, state::State};
 pub async fn post_events(
     Shared(state): Shared<State>,
     Path(pipeline): Path<String>,
+    parameters: Result<Query<Parameters>, QueryRejection>,
     headers: HeaderMap,
     body: Body,
-) -> Result<(StatusCode, Json<Receipt>), ProblemResponse> {
+) -> Result<(StatusCode, [(&'static str, &'static str); 1], Json<Receipt>), ProblemResponse> {
+    let Query(Parameters { ack }) =
+        parameters.map_err(|e| Failure::problem(ProblemKind::InvalidRequest, e.body_text()))?;
     let entry = state.catalog.find(&pipeline).await?;
     let receipt = take(&state, &entry, &headers, body).await?;
-    Ok((StatusCode::ACCEPTED, Json(receipt)))
+    let reached = match ack {
+        Ack::Lake if state.ingest.in_lake(&entry, &receipt, LAKE_PATIENCE).await => "lake",
+        _ => "spool",
+    };
+    Ok((StatusCode::ACCEPTED, [("dash-ack", reached)], Json(receipt)))
+}
+
+/// How long an answer waits for the lake. The events are durable by then, so it is an answer and no error.
+const LAKE_PATIENCE: Duration = Duration::from_secs(30);
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Parameters {
+    #[serde(default)]
+    ack: Ack,
+}
+
+/// What has to hold before the answer.
+#[derive(Clone, Copy, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Ack {
+    #[default]
+    Spool,
+    Lake,
 }
 
 async fn take(

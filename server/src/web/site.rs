@@ -1,5 +1,6 @@
 //! Pages, server functions and files. All three get the same context: whoever lacks it answers 503.
 
+use app::AppError;
 use axum::{
     body::Body,
     extract::Request,
@@ -7,12 +8,19 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{MethodRouter, any},
 };
-use leptos::{nonce::use_nonce, prelude::*};
+use leptos::{
+    nonce::use_nonce,
+    prelude::*,
+    server_fn::error::{FromServerFnError, SERVER_FN_ERROR_HEADER},
+};
 use leptos_axum::ResponseOptions;
 use tower::ServiceExt;
 use tower_http::services::ServeDir;
 
 use crate::{ports::ports, state::State};
+
+/// Most that an error in words can take.
+const ERROR_BYTES: usize = 64 << 10;
 
 /// Puts the ports into the context, and the policy for scripts onto the response.
 pub fn context(state: &State) -> impl Fn() + Clone + Send + Sync + 'static {
@@ -39,11 +47,27 @@ pub fn server_functions<S: Clone + Send + Sync + 'static>(
     any(move |request: Request| {
         let provide = provide.clone();
         async move {
-            leptos_axum::handle_server_fns_with_context(provide, request)
-                .await
-                .into_response()
+            let response = leptos_axum::handle_server_fns_with_context(provide, request).await;
+            with_own_status(response.into_response()).await
         }
     })
+}
+
+/// The framework answers every error with 500; ours know their status.
+async fn with_own_status(response: Response) -> Response {
+    if !response.headers().contains_key(SERVER_FN_ERROR_HEADER) {
+        return response;
+    }
+    let (mut parts, body) = response.into_parts();
+    let Ok(body) = axum::body::to_bytes(body, ERROR_BYTES).await else {
+        return StatusCode::INTERNAL_SERVER_ERROR.into_response();
+    };
+    match AppError::de(body.clone()) {
+        // The framework's own, such as an argument that is missing.
+        AppError::Transport(_) => {}
+        error => parts.status = StatusCode::from_u16(error.status()).unwrap_or(parts.status),
+    }
+    Response::from_parts(parts, Body::from(body))
 }
 
 /// Built and public files; what is none of them is a page of the app, which says that it is not found.

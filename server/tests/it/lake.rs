@@ -8,6 +8,38 @@ use dash_lake::test_support::{Fault, S3Server};
 use crate::util::{TestApp, value_mapping};
 
 #[tokio::test]
+async fn who_waits_for_the_lake_is_answered_when_the_object_is_there() {
+    let app = TestApp::with(&[("DASH_LAKE_AGE", "1h")]).await;
+    let pipeline = app.pipeline("patient", value_mapping()).await;
+    let url = format!("{}/api/v1/ingest/patient?ack=lake", app.url);
+    let send = |n: i64| {
+        let event = format!("{{\"at\":{},\"value\":{n}}}", 1_700_000_000_000_i64 + n);
+        app.client
+            .post(&url)
+            .bearer_auth(&pipeline.ingest_key)
+            .body(event)
+            .send()
+    };
+    let answers = futures::future::join_all((0..10).map(send)).await;
+    for answer in answers {
+        let answer = answer.unwrap();
+        assert_eq!(
+            (answer.status().as_u16(), answer.headers()["dash-ack"].to_str().unwrap()),
+            (202, "lake")
+        );
+    }
+    let stats = app.stats(&pipeline).await;
+    assert_eq!(stats.bronze_rows, 10);
+    assert!(stats.bronze_objects <= 2, "who comes at the same time shares an object");
+    let plain = app
+        .post(&pipeline, r#"{"at":1700000000000,"value":1}"#)
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(plain.headers()["dash-ack"], "spool");
+}
+
+#[tokio::test]
 async fn a_bucket_that_fails_and_loses_answers_ends_with_every_event_once() {
     let s3 = S3Server::start().await;
     let lake = format!("s3://{}/bronze", s3.bucket);

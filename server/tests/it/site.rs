@@ -40,6 +40,24 @@ async fn what_is_not_there_is_a_page_with_404() {
 }
 
 #[tokio::test]
+async fn a_browser_that_asks_for_what_is_not_there_is_told_so() {
+    let app = TestApp::start().await;
+    for (question, status) in [
+        ("pipeline?pipeline=nothing", 404),
+        ("recent-events?pipeline=nothing", 404),
+        ("pipelines", 200),
+    ] {
+        let answer = app
+            .client
+            .get(format!("{}/api/{question}", app.url))
+            .send()
+            .await
+            .unwrap();
+        assert_eq!(answer.status(), status, "{question}");
+    }
+}
+
+#[tokio::test]
 async fn the_theme_is_a_cookie_and_the_way_back_stays_on_this_site() {
     let app = TestApp::start().await;
     let client = reqwest::Client::builder()

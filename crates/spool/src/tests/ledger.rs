@@ -48,6 +48,11 @@ proptest! {
                 }
             }
         }
+        for (head, done) in &all {
+            for stage in [Stage::Silver, Stage::Bronze] {
+                prop_assert_eq!(ledger.is_pending(stage, head.id), !done[stage.index()]);
+            }
+        }
         let removable: Vec<_> = ledger.removable().into_iter().map(|(first, _)| first).collect();
         for first in &removable {
             ledger.remove(*first);
