@@ -56,7 +56,14 @@ impl Catalog {
             let known = self.entries.read().by_id.get(&pipeline.id).cloned();
             let entry = match known {
                 Some(known) if known.pipeline == pipeline => known,
-                _ => Arc::new(self.compile(&mut connection, pipeline).await?),
+                _ => match self.compile(&mut connection, pipeline).await {
+                    Ok(entry) => Arc::new(entry),
+                    // The others go on; events of this one stay in the spool.
+                    Err(error) => {
+                        tracing::error!(%error, "a pipeline is left out");
+                        continue;
+                    }
+                },
             };
             entries.by_slug.insert(entry.pipeline.slug.clone(), entry.pipeline.id);
             entries.by_id.insert(entry.pipeline.id, entry);
@@ -106,8 +113,13 @@ impl Catalog {
         })
     }
 
-    pub fn by_id(&self, id: PipelineId) -> Option<Arc<Entry>> {
-        self.entries.read().by_id.get(&id).cloned()
+    /// By the id of an event that was accepted; one that another process made meanwhile is looked up.
+    pub async fn known(&self, id: PipelineId) -> Result<Arc<Entry>, AppError> {
+        let known = self.entries.read().by_id.get(&id).cloned();
+        match known {
+            Some(entry) => Ok(entry),
+            None => self.find(&id.to_string()).await,
+        }
     }
 
     /// By rising name.

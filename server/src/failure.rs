@@ -93,7 +93,7 @@ impl From<Failure> for Problem {
             Failure::Append(e) => append_problem(&e),
             other => match AppError::from(other) {
                 e @ AppError::NotFound { .. } => Self::new(ProblemKind::NotFound, e.to_string()),
-                e @ AppError::Invalid { .. } => Self::new(ProblemKind::Unprocessable, e.to_string()),
+                e @ AppError::Invalid { .. } => Self::new(ProblemKind::InvalidDefinition, e.to_string()),
                 e @ (AppError::Unavailable { .. } | AppError::Transport(_)) => {
                     Self::new(ProblemKind::Unavailable, e.to_string()).retry_after(std::time::Duration::from_secs(1))
                 }

@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use anyhow::Context;
+use dash_db::embedded::Embedded;
 use dash_lake::Writer;
 use dash_metrics::{Silver, SilverOptions};
 use dash_model::EventSeq;
@@ -43,11 +44,11 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
     std::fs::create_dir_all(data).with_context(|| format!("DASH_DATA: {} cannot be made", data.display()))?;
     let mut opened = cli::database::open(&config).await?;
     let embedded = opened.embedded.take();
-    let served = async {
-        let running = Running::start(config, opened).await?;
-        running.until_stopped(listener).await
-    }
-    .await;
+    let running = Running::start(config, opened).await;
+    let served = match running {
+        Ok(running) => running.until_stopped(listener, embedded.as_ref()).await,
+        Err(error) => Err(error),
+    };
     if let Some(embedded) = embedded {
         embedded.stop().await?;
     }
@@ -74,8 +75,7 @@ impl Running {
         let min_next = highest.map_or(EventSeq::first_of_node(config.process.node), |last| last.offset(1));
         let spool = Spool::open(config.spool.clone(), min_next)?;
         let manifest = Arc::new(DatabaseManifest(db.clone()));
-        let from = EventSeq::first_of_node(config.process.node);
-        let writer = Writer::new(lake.clone(), manifest, config.lake.writer(from)).await?;
+        let writer = Writer::new(lake.clone(), manifest, config.lake.writer(spool.oldest())).await?;
         let catalog = Catalog::load(db.clone()).await?;
         let activity = Activity::default();
         let figures = Figures {
@@ -153,7 +153,7 @@ impl Running {
     }
 
     /// Answers requests until a signal comes or a stage ends, then takes everything apart without losing anything.
-    pub async fn until_stopped(mut self, listener: TcpListener) -> anyhow::Result<()> {
+    pub async fn until_stopped(mut self, listener: TcpListener, embedded: Option<&Embedded>) -> anyhow::Result<()> {
         let address = listener.local_addr()?;
         let options = LeptosOptions::builder().output_name("dash").site_addr(address).build();
         let app = web::router(self.state.clone(), options);
@@ -165,6 +165,7 @@ impl Running {
         let result = tokio::select! {
             () = signal() => Ok(()),
             ended = self.stages.join_next() => Err(stage_failure(ended)),
+            () = ended(embedded) => Err(anyhow::anyhow!("the private PostgreSQL ended; its log is in the data directory, and the spool keeps the events")),
         };
         tracing::info!("stopping");
         self.shut_down(server).await;
@@ -173,9 +174,9 @@ impl Running {
 
     async fn shut_down(mut self, server: tokio::task::JoinHandle<std::io::Result<()>>) {
         self.stop.cancel();
+        self.state.hub.close();
         self.tasks.close();
         let _ = tokio::time::timeout(PATIENCE, self.tasks.wait()).await;
-        // Live sockets end only with their browsers.
         let _ = tokio::time::timeout(PATIENCE, server).await;
         self.drain().await;
     }
@@ -188,6 +189,14 @@ impl Running {
             tracing::warn!("some events are not in the lake or in Silver yet; the next start goes on with them");
         }
         self.state.db.close();
+    }
+}
+
+/// Until the private PostgreSQL ends on its own; never without one.
+async fn ended(embedded: Option<&Embedded>) {
+    match embedded {
+        Some(embedded) => drop(embedded.exited().await),
+        None => std::future::pending().await,
     }
 }
 

@@ -138,6 +138,11 @@ impl Ledger {
         }
     }
 
+    /// The first sequence that is still kept; the next one to be handed out when nothing is.
+    pub fn kept_from(&self) -> EventSeq {
+        self.segments.front().map_or(self.next, |s| s.first)
+    }
+
     /// Whether `stage` has still to do this batch.
     pub fn is_pending(&self, stage: Stage, id: BatchId) -> bool {
         let after = self.segments.partition_point(|s| s.first <= id);

@@ -131,6 +131,11 @@ impl Spool {
         }
     }
 
+    /// The oldest sequence that the spool may still hold: what came before it is done for good.
+    pub fn oldest(&self) -> EventSeq {
+        self.inner.shared.ledger.lock().kept_from()
+    }
+
     /// Whether `stage` has still to do this batch. False for a batch that was trimmed or never was.
     pub fn is_pending(&self, stage: Stage, batch: BatchId) -> bool {
         self.inner.shared.ledger.lock().is_pending(stage, batch)

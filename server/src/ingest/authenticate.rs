@@ -65,7 +65,7 @@ impl Authenticator {
         let owner = self.owner(hash_key(key)).await?;
         if owner != Some(entry.pipeline.id) {
             return Err(unauthorized(
-                "this key is not one of this pipeline; look at its page for how to make one",
+                "this key is not one of this pipeline; use the one that was shown when the pipeline was made",
             ));
         }
         Ok(())

@@ -2,7 +2,10 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Weak},
+    sync::{
+        Arc, Weak,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
@@ -18,6 +21,7 @@ use tokio::{
     sync::{Notify, Semaphore},
     time::{Instant, sleep, timeout_at},
 };
+use tokio_util::sync::CancellationToken;
 
 use super::topic::History;
 
@@ -35,7 +39,9 @@ pub trait Compute: Send + Sync + 'static {
 pub struct Hub(Arc<Inner>);
 
 struct Inner {
-    epoch: u64,
+    /// Of the next topic: a history that begins anew must not be taken for an earlier one, of this life or of another.
+    epoch: AtomicU64,
+    closing: CancellationToken,
     compute: Arc<dyn Compute>,
     topics: Mutex<HashMap<Topic, Weak<Followed>>>,
     /// Computations at one time; the others wait, so that viewers cannot starve the writers.
@@ -53,10 +59,11 @@ pub struct Followed {
 const PACE: Duration = Duration::from_millis(250);
 
 impl Hub {
-    /// `epoch` must differ from that of every earlier life of the server.
+    /// `epoch` must be higher than that of every topic of every earlier life of the server: microseconds since 1970 are.
     pub fn new(epoch: u64, compute: Arc<dyn Compute>) -> Self {
         Self(Arc::new(Inner {
-            epoch,
+            epoch: AtomicU64::new(epoch),
+            closing: CancellationToken::new(),
             compute,
             topics: Mutex::default(),
             permits: Semaphore::new(4),
@@ -75,7 +82,7 @@ impl Hub {
             return Ok(followed);
         }
         let followed = Arc::new(Followed {
-            history: History::new(self.0.epoch),
+            history: History::new(self.0.epoch.fetch_add(1, Ordering::Relaxed)),
             pipeline,
             woken: Notify::new(),
         });
@@ -92,6 +99,16 @@ impl Hub {
                 followed.woken.notify_one();
             }
         }
+    }
+
+    /// Ends all sessions: the server stops.
+    pub fn close(&self) {
+        self.0.closing.cancel();
+    }
+
+    /// Until [`Self::close`].
+    pub async fn closed(&self) {
+        self.0.closing.cancelled().await;
     }
 
     /// Distinct topics that somebody follows now.
@@ -148,14 +165,13 @@ fn drift(topic: &Topic) -> Duration {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::{AtomicU64, Ordering};
-
     use dash_model::{
         query::{MetricQuery, QuerySpec},
         stats::PipelineStats,
     };
 
     use super::*;
+    use crate::live::Update;
 
     #[derive(Default)]
     struct Counting(AtomicU64);
@@ -222,6 +238,27 @@ mod tests {
         // A busy machine makes fewer, none makes more.
         let most = begun.elapsed().as_millis() as u64 / PACE.as_millis() as u64 + 1;
         assert!((2..=most).contains(&computed), "{computed} computations");
+    }
+
+    /// A leaves at some state, nobody looks, B makes the topic begin anew and go further: A's place must not be taken
+    /// for one of the new history.
+    #[tokio::test]
+    async fn who_comes_back_after_the_topic_ended_gets_a_snapshot() {
+        let hub = Hub::new(1, Arc::new(Counting::default()));
+        let a = hub.follow(&topic()).await.expect("follow");
+        a.history.changes().wait_for(|s| *s >= 1).await.expect("published");
+        let Some(Update::Snapshot { place, .. }) = a.history.since(None) else {
+            panic!("a state was published")
+        };
+        drop(a);
+        sleep(Duration::from_secs(2)).await;
+        let b = hub.follow(&topic()).await.expect("follow");
+        b.history
+            .changes()
+            .wait_for(|s| *s >= place.seq)
+            .await
+            .expect("published");
+        assert!(matches!(b.history.since(Some(place)), Some(Update::Snapshot { .. })));
     }
 
     #[tokio::test]

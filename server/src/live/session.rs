@@ -32,8 +32,8 @@ const MAX_SUBSCRIPTIONS: usize = 200;
 struct Subscription {
     followed: Arc<Followed>,
     seen: Option<Place>,
-    /// The reason that was last sent, so that it is not said four times a second.
-    refused: Option<String>,
+    /// The browser knows that it is followed.
+    told: bool,
 }
 
 /// Serves one socket until its input ends. One task owns both directions and ends with the input: the transport keeps
@@ -94,13 +94,20 @@ async fn run(hub: Hub, input: BoxStream<ClientMessage>, output: mpsc::Sender<Ser
                 } else {
                     // In turn, so that a busy subscription does not starve the others.
                     let sub = waiting.remove(0);
-                    if let Some(message) = subscriptions.get_mut(&sub).and_then(|s| next(sub, s)) {
+                    let message = subscriptions.get_mut(&sub).and_then(|s| next(sub, s));
+                    if let Some(ServerMessage::Refused { .. }) = message {
+                        // The browser forgets this number, and asks again under another.
+                        subscriptions.remove(&sub);
+                        changes.remove(&sub);
+                    }
+                    if let Some(message) = message {
                         permit.send(message);
                     }
                 }
             }
             _ = heartbeat.tick() => beat_due = true,
             () = sleep_until(last_heard + SILENCE) => return,
+            () = hub.closed() => return,
         }
     }
 }
@@ -113,21 +120,23 @@ async fn subscribe(hub: &Hub, topic: &Topic, seen: Option<Place>, count: usize) 
     Ok(Subscription {
         followed,
         seen,
-        refused: None,
+        told: false,
     })
 }
 
 /// What this subscription is to be sent now.
 fn next(sub: u32, subscription: &mut Subscription) -> Option<ServerMessage> {
     let history = &subscription.followed.history;
-    let refused = history.refused();
-    if refused != subscription.refused {
-        subscription.refused.clone_from(&refused);
-        if let Some(why) = refused {
-            return Some(ServerMessage::Refused { sub, why });
-        }
+    if let Some(why) = history.refused() {
+        return Some(ServerMessage::Refused { sub, why });
     }
-    Some(match history.since(subscription.seen)? {
+    let mut update = history.since(subscription.seen);
+    if update.is_none() && !subscription.told {
+        update = subscription.seen.and_then(|seen| history.confirm(seen));
+    }
+    let update = update?;
+    subscription.told = true;
+    Some(match update {
         Update::Snapshot { place, state } => {
             subscription.seen = Some(place);
             ServerMessage::Snapshot { sub, place, state }

@@ -51,6 +51,7 @@ impl History {
         let mut inner = self.inner.lock();
         inner.refused = None;
         let patch = match (&inner.state, &state) {
+            // Whoever was refused meanwhile asks again, and is confirmed.
             (Some(old), new) if old == new => return,
             (Some(State::Query(old)), State::Query(new)) => QueryPatch::between(old, new, total).map(Patch::Query),
             (Some(State::Pipeline(_)), State::Pipeline(new)) => Some(Patch::Pipeline(new.clone())),
@@ -82,6 +83,31 @@ impl History {
 
     pub fn refused(&self) -> Option<String> {
         self.inner.lock().refused.clone()
+    }
+
+    /// For a viewer who came back and missed nothing: an empty step from its state to the same one, which says that it is live.
+    pub fn confirm(&self, seen: Place) -> Option<Update> {
+        let inner = self.inner.lock();
+        let place = Place {
+            epoch: self.epoch,
+            seq: inner.seq,
+        };
+        let state = inner.state.as_ref().filter(|_| seen == place)?;
+        let patch = match state {
+            State::Query(now) => Patch::Query(QueryPatch {
+                resolution: now.resolution,
+                from_ms: now.from_ms,
+                to_ms: now.to_ms,
+                series: Vec::new(),
+                replace: false,
+            }),
+            State::Pipeline(now) => Patch::Pipeline(now.clone()),
+        };
+        Some(Update::Patch {
+            from: seen.seq,
+            place,
+            patch,
+        })
     }
 
     /// What a viewer lacks who saw `seen`; nothing when that is the newest or nothing is published yet.
@@ -200,6 +226,18 @@ mod tests {
             Some(Update::Snapshot { .. })
         ));
         assert_eq!(history.since(Some(Place { epoch: 2, seq: 1 })), None);
+    }
+
+    #[test]
+    fn who_missed_nothing_is_confirmed() {
+        let history = History::new(3);
+        history.publish(State::Query(state(&[(1, 1)])), false);
+        let mut seen = None;
+        apply(&mut seen, history.since(None).expect("a snapshot"));
+        let (place, before) = seen.clone().expect("seen");
+        apply(&mut seen, history.confirm(place).expect("a confirmation"));
+        assert_eq!(seen, Some((place, before)));
+        assert_eq!(history.confirm(Place { epoch: 2, seq: 1 }), None);
     }
 
     #[test]

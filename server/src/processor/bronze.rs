@@ -6,6 +6,7 @@ use dash_lake::{LakeError, PendingBatch, Pushed, Writer};
 use dash_model::BatchId;
 use dash_spool::{Batch, ReadError, Spool, Stage};
 
+use super::retry::retry;
 use crate::{catalog::Catalog, failure::Failure, ingest::LakeAcks};
 
 /// Bytes of the spool that are read at once.
@@ -57,7 +58,7 @@ impl BronzeStage {
         let mut at_once = Vec::new();
         for batch in batches {
             let id = batch.id;
-            let mut pending = self.pending(batch).await?;
+            let mut pending = self.pending(batch).await;
             loop {
                 match self
                     .writer
@@ -95,19 +96,16 @@ impl BronzeStage {
         self.done(&finished);
     }
 
-    async fn pending(&self, batch: Batch) -> Result<PendingBatch, Failure> {
-        let entry = match self.catalog.by_id(batch.pipeline) {
-            Some(entry) => entry,
-            None => self.catalog.find(&batch.pipeline.to_string()).await?,
-        };
-        Ok(PendingBatch {
+    async fn pending(&self, batch: Batch) -> PendingBatch {
+        let entry = retry("find a pipeline", || self.catalog.known(batch.pipeline)).await;
+        PendingBatch {
             id: batch.id,
             organization: entry.pipeline.organization,
             pipeline: batch.pipeline,
             received_at: batch.received_at,
             meta: batch.meta,
             records: batch.records,
-        })
+        }
     }
 
     fn done(&self, finished: &[BatchId]) {

@@ -4,6 +4,8 @@
 pub mod bronze;
 mod coverage;
 pub mod manifest;
+mod mapped;
+mod retry;
 pub mod silver;
 
 pub use coverage::Coverage;

@@ -3,18 +3,18 @@
 //! The transaction writes points and ledger; what the ledger has is never written again. So a crash anywhere in here costs
 //! time, not events.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc};
 
 use bytes::Bytes;
-use dash_metrics::{AnsweredKey, Silver, WriteError, WriteSet};
-use dash_model::{
-    BatchId, EventSeq, MappingVersionId, Micros, PipelineId, mapping::FieldReason, point::Quarantined, receipt::Receipt,
-};
+use dash_metrics::{Silver, WriteError, WriteSet};
+use dash_model::{BatchId, MappingVersionId, PipelineId};
 use dash_spool::{Batch, Reader, Spool, Stage};
-use dash_transform::{Input, Plan, Transformed};
 use tokio::sync::mpsc;
 
-use super::Coverage;
+use super::{
+    Coverage, mapped,
+    retry::{Pause, retry},
+};
 use crate::{
     activity::{Activity, RawEvent},
     catalog::{Catalog, Entry},
@@ -25,8 +25,6 @@ use crate::{
 
 /// Bytes of the spool that one pass takes at most.
 const PASS_BYTES: usize = 8 << 20;
-/// Longest pause between two tries of a write that failed.
-const MAX_PAUSE: Duration = Duration::from_secs(10);
 
 /// What the stage works with.
 pub struct SilverStage {
@@ -58,7 +56,7 @@ impl SilverStage {
             for batch in &batches {
                 if let Some(id) = &batch.idempotency {
                     self.answers
-                        .remember(batch.pipeline, id.key.clone(), id.body_hash, receipt(batch));
+                        .remember(batch.pipeline, id.key.clone(), id.body_hash, mapped::receipt(batch));
                 }
             }
             left = left.saturating_sub(batches.len() as u64);
@@ -82,7 +80,8 @@ impl SilverStage {
     async fn map(self: Arc<Self>, passes: mpsc::Sender<Pass>) -> Result<(), Failure> {
         let mut reader: Reader = self.spool.reader();
         let depth = self.spool.depth();
-        let covered = retry("read the ledger", || self.silver.covered(EventSeq(0), depth.next)).await;
+        let oldest = self.spool.oldest();
+        let covered = retry("read the ledger", || self.silver.covered(oldest, depth.next)).await;
         let covered = Coverage::new(covered.into_iter().map(|c| (c.version, c.first, c.last)));
         loop {
             let batches = match reader.next(PASS_BYTES).await {
@@ -119,6 +118,8 @@ impl SilverStage {
             let version = entry.pipeline.active_version.id;
             let (done, fresh): (Vec<_>, Vec<_>) = batches.into_iter().partition(|b| covered(version, b.id));
             self.show(pipeline, &done);
+            let known = done.iter().filter_map(|b| b.idempotency.as_ref());
+            self.answers.stored(known.map(|id| (pipeline, id.key.as_str())));
             if !fresh.is_empty() {
                 let (set, fresh) = map_on_pool(entry, fresh).await?;
                 self.show(pipeline, &fresh);
@@ -133,13 +134,7 @@ impl SilverStage {
 
     /// The pipeline of a batch. One that is unknown was made by another process a moment ago.
     async fn entry(&self, pipeline: PipelineId) -> Arc<Entry> {
-        retry("find a pipeline", || async {
-            match self.catalog.by_id(pipeline) {
-                Some(entry) => Ok(entry),
-                None => self.catalog.find(&pipeline.to_string()).await,
-            }
-        })
-        .await
+        retry("find a pipeline", || self.catalog.known(pipeline)).await
     }
 
     fn show(&self, pipeline: PipelineId, batches: &[Batch]) {
@@ -156,25 +151,10 @@ impl SilverStage {
 
     /// Writes until it is written: the spool keeps the events for as long as it takes.
     async fn write(&self, pass: Pass) {
-        let mut sets = Arc::clone(&pass.sets);
-        let mut pause = Duration::from_millis(100);
-        while !sets.is_empty() {
-            match self.silver.write(Arc::clone(&sets)).await {
-                Ok(_) => break,
-                // A commit whose answer was lost: those sets are done, the others are not.
-                Err(WriteError::AlreadyWritten { sets: done }) => {
-                    let rest = sets
-                        .iter()
-                        .enumerate()
-                        .filter(|(i, _)| !done.contains(i))
-                        .map(|(_, s)| s.clone());
-                    sets = rest.collect();
-                }
-                Err(error) => {
-                    tracing::error!(%error, retry_in = ?pause, "Silver could not be written; the spool keeps the events");
-                    tokio::time::sleep(pause).await;
-                    pause = (pause * 2).min(MAX_PAUSE);
-                }
+        let mut waiting = vec![Arc::clone(&pass.sets)];
+        while let Some(sets) = waiting.pop() {
+            if !sets.is_empty() {
+                waiting.extend(self.write_sets(sets, &pass.batches).await);
             }
         }
         let answered = pass
@@ -187,116 +167,65 @@ impl SilverStage {
         let pipelines: Vec<PipelineId> = pass.sets.iter().map(|s| s.pipeline).collect();
         self.hub.committed(&pipelines);
     }
-}
 
-async fn map_on_pool(entry: Arc<Entry>, batches: Vec<Batch>) -> Result<(WriteSet, Vec<Batch>), Failure> {
-    tokio::task::spawn_blocking(move || (map_batches(&entry, &batches), batches))
-        .await
-        .map_err(|e| Failure::internal(format!("a mapping ended early: {e}")))
-}
-
-/// One run of batches of one pipeline, mapped.
-fn map_batches(entry: &Entry, batches: &[Batch]) -> WriteSet {
-    let inputs: Vec<Input> = batches
-        .iter()
-        .map(|b| Input {
-            first: b.id,
-            received_at: b.received_at,
-            records: &b.records,
-        })
-        .collect();
-    let mapped = map_or_quarantine(&entry.plan, &inputs);
-    let last = &batches[batches.len() - 1];
-    WriteSet {
-        organization: entry.pipeline.organization,
-        pipeline: entry.pipeline.id,
-        version: entry.pipeline.active_version.id,
-        first_event: batches[0].id,
-        last_event: EventSeq(last.end().0 - 1),
-        batches: batches.len() as u32,
-        events: batches.iter().map(|b| b.records.len() as u32).sum(),
-        rejected: batches.iter().map(|b| b.rejected).sum(),
-        mapped: mapped.mapped,
-        filtered: mapped.filtered,
-        last_event_at: batches.iter().map(|b| b.received_at).max().unwrap_or(Micros(0)),
-        series: mapped.series,
-        points: mapped.points,
-        quarantined: mapped.quarantined,
-        answered: batches.iter().filter_map(answered).collect(),
-        records: Some(lookup(batches)),
-    }
-}
-
-/// A fault of the engine must not stop the pipeline for ever: its records wait in quarantine, with the reason.
-fn map_or_quarantine(plan: &Plan, inputs: &[Input]) -> Transformed {
-    plan.run(inputs).unwrap_or_else(|error| {
-        tracing::error!(%error, "a mapping failed; its records go to quarantine");
-        let reason = FieldReason {
-            field: "record".into(),
-            reason: format!("the mapping could not be run: {error}"),
-        };
-        let quarantined = inputs.iter().flat_map(|input| {
-            let reason = reason.clone();
-            input.records.iter().enumerate().map(move |(row, raw)| Quarantined {
-                event: input.first.offset(row),
-                received_at: input.received_at,
-                raw: Bytes::copy_from_slice(raw),
-                reasons: vec![reason.clone()],
-            })
-        });
-        Transformed {
-            quarantined: quarantined.collect(),
-            ..Transformed::default()
-        }
-    })
-}
-
-fn lookup(batches: &[Batch]) -> dash_metrics::RecordLookup {
-    let known: Vec<_> = batches
-        .iter()
-        .map(|b| (b.id, b.received_at, b.records.clone()))
-        .collect();
-    Arc::new(move |event| {
-        let at = known.partition_point(|(id, ..)| *id <= event).checked_sub(1)?;
-        let (id, received_at, records) = &known[at];
-        let raw = records.get(usize::try_from(event.0 - id.0).ok()?)?;
-        Some((*received_at, Bytes::copy_from_slice(raw)))
-    })
-}
-
-fn answered(batch: &Batch) -> Option<AnsweredKey> {
-    batch.idempotency.as_ref().map(|id| AnsweredKey {
-        key: id.key.clone(),
-        body_hash: id.body_hash,
-        receipt: receipt(batch),
-        at: batch.received_at,
-    })
-}
-
-/// What the sender of this batch was answered.
-fn receipt(batch: &Batch) -> Receipt {
-    Receipt {
-        batch: batch.id,
-        accepted: batch.records.len() as u32,
-        rejected: batch.rejections.clone(),
-        rejected_total: batch.rejected,
-    }
-}
-
-/// Tries until it succeeds: while the database is away there is nothing better to do.
-async fn retry<T, E: std::fmt::Display, F: Future<Output = Result<T, E>>>(
-    what: &str,
-    mut attempt: impl FnMut() -> F,
-) -> T {
-    let mut pause = Duration::from_millis(100);
-    loop {
-        match attempt().await {
-            Ok(value) => return value,
-            Err(error) => {
-                tracing::error!(%error, retry_in = ?pause, "cannot {what}");
-                tokio::time::sleep(pause).await;
-                pause = (pause * 2).min(MAX_PAUSE);
+    /// Writes these sets in one transaction; answers what has to be written in its place when that cannot be done.
+    async fn write_sets(&self, sets: Arc<[WriteSet]>, batches: &[Batch]) -> Vec<Arc<[WriteSet]>> {
+        let mut pause = Pause::default();
+        loop {
+            let error = match self.silver.write(Arc::clone(&sets)).await {
+                Ok(_) => return Vec::new(),
+                Err(error) => error,
+            };
+            match error {
+                WriteError::AlreadyWritten { sets: known } => {
+                    let mut rest = Vec::new();
+                    for (i, set) in sets.iter().enumerate() {
+                        match known.contains(&i) {
+                            true => rest.extend(self.remainder(set, batches).await),
+                            false => rest.push(set.clone()),
+                        }
+                    }
+                    return rest.into_iter().map(|set| Arc::from([set])).collect();
+                }
+                error if error.is_transient() => pause.after("write Silver", &error).await,
+                // One of them will never be taken: alone, so that it does not hold up the others.
+                _ if sets.len() > 1 => return sets.iter().map(|set| Arc::from([set.clone()])).collect(),
+                error => match mapped::quarantine(&sets[0], &error) {
+                    Some(set) => return vec![Arc::from([set])],
+                    // Not even that is taken: somebody has to look.
+                    None => pause.after("write Silver", &error).await,
+                },
             }
         }
     }
+
+    /// What the ledger lacks of a set: nothing when only the answer of a commit was lost.
+    async fn remainder(&self, set: &WriteSet, batches: &[Batch]) -> Vec<WriteSet> {
+        let covered = retry("read the ledger", || {
+            self.silver.covered(set.first_event, set.last_event)
+        })
+        .await;
+        let covered = Coverage::new(covered.into_iter().map(|c| (c.version, c.first, c.last)));
+        let entry = self.entry(set.pipeline).await;
+        let mine = batches
+            .iter()
+            .filter(|b| b.pipeline == set.pipeline && b.id >= set.first_event && b.id <= set.last_event);
+        let missing: Vec<Batch> = mine
+            .filter(|b| !covered.contains(&set.version, b.id))
+            .cloned()
+            .collect();
+        let mut sets = Vec::new();
+        for batch in missing {
+            let entry = Arc::clone(&entry);
+            let remapped = tokio::task::spawn_blocking(move || mapped::map_batches(&entry, &[batch]));
+            sets.extend(remapped.await);
+        }
+        sets
+    }
+}
+
+async fn map_on_pool(entry: Arc<Entry>, batches: Vec<Batch>) -> Result<(WriteSet, Vec<Batch>), Failure> {
+    tokio::task::spawn_blocking(move || (mapped::map_batches(&entry, &batches), batches))
+        .await
+        .map_err(|e| Failure::internal(format!("a mapping ended early: {e}")))
 }

@@ -2,7 +2,7 @@
 
 use axum::{
     Router,
-    middleware::{from_fn, from_fn_with_state},
+    middleware::{from_fn, from_fn_with_state, map_response},
     routing::get,
 };
 use leptos::prelude::LeptosOptions;
@@ -41,6 +41,7 @@ pub fn router(state: State, options: LeptosOptions) -> Router {
         .route("/theme", get(theme::set))
         .fallback(site::files(&state, provide))
         .with_state(options)
+        .layer(map_response(site::own_status))
         .layer(CompressionLayer::new().br(true).gzip(true))
         .layer(from_fn(guard::security_headers));
 

@@ -47,14 +47,15 @@ pub fn server_functions<S: Clone + Send + Sync + 'static>(
     any(move |request: Request| {
         let provide = provide.clone();
         async move {
-            let response = leptos_axum::handle_server_fns_with_context(provide, request).await;
-            with_own_status(response.into_response()).await
+            leptos_axum::handle_server_fns_with_context(provide, request)
+                .await
+                .into_response()
         }
     })
 }
 
-/// The framework answers every error with 500; ours know their status.
-async fn with_own_status(response: Response) -> Response {
+/// The framework answers every error of a server function with 500; ours know their status.
+pub async fn own_status(response: Response) -> Response {
     if !response.headers().contains_key(SERVER_FN_ERROR_HEADER) {
         return response;
     }

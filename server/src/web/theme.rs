@@ -1,5 +1,6 @@
 //! `GET /theme?set=light|dark|system&to=/path`: the choice of colours, for browsers without JavaScript too.
 
+use app::theme::Theme;
 use axum::{
     extract::Query,
     http::{HeaderMap, StatusCode, header},
@@ -9,17 +10,9 @@ use serde::Deserialize;
 
 #[derive(Deserialize)]
 pub struct Choice {
-    set: Theme,
+    set: String,
     #[serde(default)]
     to: Option<String>,
-}
-
-#[derive(Clone, Copy, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum Theme {
-    Light,
-    Dark,
-    System,
 }
 
 /// Sets the cookie and goes back to where the choice was made.
@@ -27,24 +20,19 @@ pub async fn set(
     headers: HeaderMap,
     choice: Result<Query<Choice>, axum::extract::rejection::QueryRejection>,
 ) -> Response {
-    let Ok(Query(choice)) = choice else {
+    let known = choice.ok().and_then(|Query(c)| Some((Theme::named(&c.set)?, c.to)));
+    let Some((theme, to)) = known else {
         return (StatusCode::BAD_REQUEST, "set is light, dark or system\n").into_response();
-    };
-    let cookie = match choice.set {
-        Theme::Light => "theme=light; Path=/; Max-Age=31536000; SameSite=Lax",
-        Theme::Dark => "theme=dark; Path=/; Max-Age=31536000; SameSite=Lax",
-        Theme::System => "theme=; Path=/; Max-Age=0; SameSite=Lax",
     };
     let referer = headers
         .get(header::REFERER)
         .and_then(|v| v.to_str().ok())
         .and_then(path_of);
-    let to = choice
-        .to
+    let to = to
         .or(referer)
         .filter(|to| is_local(to))
         .unwrap_or_else(|| "/".into());
-    ([(header::SET_COOKIE, cookie)], Redirect::to(&to)).into_response()
+    ([(header::SET_COOKIE, theme.set_cookie())], Redirect::to(&to)).into_response()
 }
 
 fn path_of(address: &str) -> Option<String> {
