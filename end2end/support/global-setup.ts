@@ -1,0 +1,9 @@
+import { OwnServer } from "./server.ts";
+
+/** One server for all tests that do not stop it or count what it holds. */
+export default async function () {
+  const server = await OwnServer.first();
+  process.env.END2END_URL = server.url;
+  process.env.END2END_DATA = server.data;
+  return () => server.stop();
+}

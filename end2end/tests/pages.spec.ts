@@ -1,0 +1,100 @@
+import { AxeBuilder } from "@axe-core/playwright";
+import type { Page } from "@playwright/test";
+import { expect, test } from "../support/test.ts";
+
+const DESKTOP = { width: 1440, height: 900 };
+const PHONE = { width: 390, height: 844 };
+
+const PATHS = [
+  "/",
+  "/dashboards/this-machine",
+  "/dashboards/earthquakes",
+  "/dashboards/earthquakes?range=5m",
+  "/dashboards/earthquakes?from=soon",
+  "/dashboards/your-data",
+  "/pipelines",
+  "/pipelines/earthquakes",
+  "/pipelines/earthquakes?tab=quarantine",
+  "/pipelines/earthquakes?tab=definition",
+  "/pipelines/your-data",
+  "/no-such-page",
+];
+
+// Axe runs in the page and needs its timers, so pages without a script are those of a browser that does not get it.
+test.describe("with its script", { tag: "@javascript" }, () => {
+  // A browser tells of every answer that is no success.
+  test.use({ tolerated: /status of 404/ });
+
+  for (const path of PATHS) {
+    test(`${path} is accessible and fits, light and dark, wide and narrow`, async ({ page, visit }) => {
+      await check(page, () => visit(path));
+    });
+  }
+});
+
+test.describe("as the server sends it", { tag: "@javascript" }, () => {
+  test.use({ tolerated: /status of 404|ERR_FAILED|was preloaded using link preload but not used/ });
+
+  for (const path of PATHS) {
+    test(`${path} is accessible and fits, light and dark, wide and narrow`, async ({ page, context }) => {
+      await context.route("**/pkg/*.{js,wasm}", (route) => route.abort());
+      await check(page, () => page.goto(path));
+      await expect(page.locator("html[data-hydrated]")).toHaveCount(0);
+    });
+  }
+});
+
+async function check(page: Page, open: () => Promise<unknown>) {
+  test.setTimeout(120_000);
+  for (const viewport of [DESKTOP, PHONE]) {
+    await page.setViewportSize(viewport);
+    await open();
+    await expect(page.getByRole("heading", { level: 1 })).toHaveCount(1);
+    expect(await overhang(page), `pixels beyond ${viewport.width}`).toBeLessThanOrEqual(0);
+    await expectAccessible(page);
+  }
+}
+
+async function expectAccessible(page: Page) {
+  for (const colorScheme of ["light", "dark"] as const) {
+    // A colour on its way from one to the other is neither.
+    await page.emulateMedia({ colorScheme, reducedMotion: "reduce" });
+    const { violations } = await new AxeBuilder({ page }).analyze();
+    const words = violations.flatMap((v) => v.nodes.map((n) => `${v.id}: ${n.target.join(" ")}: ${n.failureSummary}`));
+    expect(words, colorScheme).toEqual([]);
+  }
+}
+
+function overhang(page: Page): Promise<number> {
+  return page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+}
+
+test("the form of ranges fits, and is accessible when open", async ({ page, visit, javaScriptEnabled }) => {
+  for (const viewport of [DESKTOP, PHONE]) {
+    await page.setViewportSize(viewport);
+    await visit("/dashboards/earthquakes");
+    await page.getByText("Custom", { exact: true }).click();
+    const form = page.locator("form").filter({ has: page.getByLabel(/^From/) });
+    await expect(form.getByRole("button")).toBeInViewport();
+    const box = (await form.boundingBox())!;
+    expect(box.x).toBeGreaterThanOrEqual(0);
+    expect(box.x + box.width).toBeLessThanOrEqual(viewport.width);
+    if (javaScriptEnabled !== false) await expectAccessible(page);
+  }
+});
+
+test("every page fits a phone", async ({ page, visit }) => {
+  await page.setViewportSize(PHONE);
+  for (const path of PATHS.filter((path) => path !== "/no-such-page")) {
+    await visit(path);
+    expect(await overhang(page), path).toBeLessThanOrEqual(0);
+  }
+});
+
+test("pages carry a policy for scripts", async ({ server }) => {
+  for (const path of ["/", "/pipelines", "/no-such-page"]) {
+    const { headers } = await fetch(server.url + path);
+    expect(headers.get("content-security-policy"), path).toMatch(/script-src 'self' 'wasm-unsafe-eval' 'nonce-[^']+';/);
+    expect(headers.get("x-content-type-options")).toBe("nosniff");
+  }
+});
