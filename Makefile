@@ -1,6 +1,6 @@
 # make run   - installs what is missing, builds, serves a live dashboard
 # make test  - installs what is missing, runs every test
-# The others: dev, check, site, demo-flights, screenshots, bench, release, clean
+# The others: dev, check, test-browser, site, demo-flights, screenshots, bench, release, clean
 
 SHELL := /bin/bash
 CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/dash
@@ -11,10 +11,10 @@ export PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD := 1
 
 SERVER := $(CARGO_TARGET_DIR)/debug/server
 
-.PHONY: run dev test check lint site build demo-flights bench release clean setup-run setup-test
+.PHONY: run dev test test-browser check lint site build demo-flights screenshots bench release clean setup-run setup-test
 
 run: setup-run build
-	@exec $(SERVER) serve
+	@set -a; [ ! -f .env ] || . ./.env; set +a; exec $(SERVER) serve
 
 # What `run` serves; says how far it is.
 build: setup-run
@@ -37,6 +37,15 @@ demo-flights: setup-run
 
 test: setup-test lint
 	@scripts/test
+
+# The browser's tests alone.
+test-browser: setup-test
+	@scripts/test-browser
+
+# The pictures of README, taken by the browser's tests. Takes five minutes: the charts have to fill.
+screenshots: setup-test
+	@DASH_SCREENSHOTS=1 scripts/test-browser --project=javascript --workers=1 screenshots
+	@ls -l docs/screenshots
 
 # Quick look while working: types and lints, no tests.
 check: setup-run
