@@ -3,7 +3,10 @@
 use std::{collections::HashMap, sync::Arc};
 
 use app::AppError;
-use dash_db::{Db, store};
+use dash_db::{
+    AsyncPgConnection, Db,
+    store::{self, pipelines::Credentials},
+};
 use dash_model::{
     DEFAULT_ORGANIZATION, PipelineId,
     pipeline::{CreatedPipeline, Pipeline, PipelineDefinition},
@@ -72,7 +75,7 @@ impl Catalog {
         Ok(())
     }
 
-    async fn compile(&self, connection: &mut dash_db::AsyncPgConnection, pipeline: Pipeline) -> Result<Entry, Failure> {
+    async fn compile(&self, connection: &mut AsyncPgConnection, pipeline: Pipeline) -> Result<Entry, Failure> {
         let plan = Plan::compile(&pipeline.active_version.mapping).map_err(|e| {
             Failure::internal(format!(
                 "the mapping of pipeline {} is stored but wrong: {e}",
@@ -145,22 +148,25 @@ pub async fn create(db: &Db, definition: &PipelineDefinition) -> Result<CreatedP
         e
     })?;
     let key = dash_ingest::generate_key();
-    let mut connection = db.diesel().await?;
-    let pipeline = store::pipelines::create(&mut connection, DEFAULT_ORGANIZATION, definition).await?;
-    store::keys::insert(&mut connection, DEFAULT_ORGANIZATION, pipeline.id, &key.hash, &key.hint).await?;
-    let signing_secret = match pipeline.source.signature() {
-        Some(_) => {
-            let secret = dash_ingest::generate_signing_secret();
-            let bytes: SecretSlice<u8> = dash_ingest::signature::secret_bytes(secret.expose_secret()).into();
-            store::keys::set_signing_secret(&mut connection, DEFAULT_ORGANIZATION, pipeline.id, &bytes).await?;
-            Some(secret.expose_secret().to_owned())
-        }
-        None => None,
+    let signing = definition
+        .source
+        .signature()
+        .map(|_| dash_ingest::generate_signing_secret());
+    let signing_bytes: Option<SecretSlice<u8>> = signing
+        .as_ref()
+        .map(|s| dash_ingest::signature::secret_bytes(s.expose_secret()).into());
+    let credentials = Credentials {
+        hash: &key.hash,
+        hint: &key.hint,
+        signing_secret: signing_bytes.as_ref(),
     };
+    let mut connection = db.diesel().await?;
+    let pipeline =
+        store::pipelines::create_with(&mut connection, DEFAULT_ORGANIZATION, definition, &credentials).await?;
     Ok(CreatedPipeline {
         id: pipeline.id,
         slug: pipeline.slug,
         ingest_key: key.secret.expose_secret().to_owned(),
-        signing_secret,
+        signing_secret: signing.map(|s| s.expose_secret().to_owned()),
     })
 }

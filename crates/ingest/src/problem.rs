@@ -19,7 +19,7 @@ macro_rules! kinds {
             /// All kinds, in the order of their status.
             pub const ALL: &'static [Self] = &[$(Self::$name,)*];
 
-            /// The `type` member: a URI reference that also is a page of the documentation.
+            /// The `type` member: a stable URI reference, listed in docs/api.md.
             pub const fn uri(self) -> &'static str {
                 match self { $(Self::$name => concat!("/problems/", $slug),)* }
             }

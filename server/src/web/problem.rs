@@ -4,7 +4,7 @@ use std::any::Any;
 
 use axum::{
     body::Body,
-    http::{HeaderValue, StatusCode, Uri, header},
+    http::{HeaderValue, Method, StatusCode, Uri, header},
     response::{IntoResponse, Response},
 };
 use dash_ingest::{Problem, ProblemKind, problem::CONTENT_TYPE};
@@ -56,6 +56,15 @@ pub async fn no_such_address(uri: Uri) -> ProblemResponse {
         uri.path()
     );
     ProblemResponse(Problem::new(ProblemKind::NotFound, detail))
+}
+
+/// There, but for other methods.
+pub async fn no_such_method(method: Method, uri: Uri) -> ProblemResponse {
+    let detail = format!(
+        "{} does not take {method}; /api/v1/openapi.json lists what it takes",
+        uri.path()
+    );
+    ProblemResponse(Problem::new(ProblemKind::MethodNotAllowed, detail))
 }
 
 /// A handler panicked: the cause goes to the log.

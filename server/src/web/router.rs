@@ -23,6 +23,7 @@ pub fn router(state: State, options: LeptosOptions) -> Router {
     let api = api
         .route("/api/v1/openapi.json", get(move || openapi::serve(document.clone())))
         .route("/api/v1/{*rest}", axum::routing::any(problem::no_such_address))
+        .method_not_allowed_fallback(problem::no_such_method)
         .with_state(state.clone());
 
     let health = Router::new()

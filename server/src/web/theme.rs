@@ -28,10 +28,7 @@ pub async fn set(
         .get(header::REFERER)
         .and_then(|v| v.to_str().ok())
         .and_then(path_of);
-    let to = to
-        .or(referer)
-        .filter(|to| is_local(to))
-        .unwrap_or_else(|| "/".into());
+    let to = to.or(referer).filter(|to| is_local(to)).unwrap_or_else(|| "/".into());
     ([(header::SET_COOKIE, theme.set_cookie())], Redirect::to(&to)).into_response()
 }
 

@@ -70,4 +70,12 @@ async fn an_unknown_address_of_the_api_is_a_problem() {
     )
     .await;
     assert_eq!((status, kind.as_str()), (404, "/problems/not-found"));
+    let wrong_method = app
+        .client
+        .get(format!("{}/api/v1/ingest/x", app.url))
+        .send()
+        .await
+        .unwrap();
+    let (status, kind, _) = problem(wrong_method).await;
+    assert_eq!((status, kind.as_str()), (405, "/problems/method-not-allowed"));
 }

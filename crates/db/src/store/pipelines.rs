@@ -11,9 +11,10 @@ use diesel::{
     QueryDsl, Queryable, Selectable, SelectableHelper, pg::Pg,
 };
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
+use secrecy::SecretSlice;
 use uuid::Uuid;
 
-use super::{json, micros, read};
+use super::{json, keys, micros, read};
 use crate::{
     DbError,
     schema::{mapping_versions, pipelines},
@@ -66,6 +67,37 @@ macro_rules! with_version {
             .inner_join(mapping_versions::table.on(pipelines::active_version_id.eq(mapping_versions::id.nullable())))
             .select((PipelineRow::as_select(), VersionRow::as_select()))
     };
+}
+
+/// What a pipeline is made with so that events can be sent to it.
+pub struct Credentials<'a> {
+    /// SHA-256 of the ingest key.
+    pub hash: &'a [u8; 32],
+    /// By which people tell keys apart.
+    pub hint: &'a str,
+    /// Where the source is signed.
+    pub signing_secret: Option<&'a SecretSlice<u8>>,
+}
+
+/// [`create`] with its credentials, in one transaction: a pipeline without them could never be sent to.
+///
+/// # Errors
+/// As [`create`].
+pub async fn create_with(
+    conn: &mut AsyncPgConnection,
+    organization: OrganizationId,
+    definition: &PipelineDefinition,
+    credentials: &Credentials<'_>,
+) -> Result<Pipeline, DbError> {
+    let write = async |conn: &mut AsyncPgConnection| {
+        let pipeline = create(conn, organization, definition).await?;
+        keys::insert(conn, organization, pipeline.id, credentials.hash, credentials.hint).await?;
+        if let Some(secret) = credentials.signing_secret {
+            keys::set_signing_secret(conn, organization, pipeline.id, secret).await?;
+        }
+        Ok(pipeline)
+    };
+    conn.transaction(write).await
 }
 
 /// Makes a pipeline with version 1 of its mapping, in one transaction (a savepoint within the caller's).

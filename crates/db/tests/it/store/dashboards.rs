@@ -32,6 +32,7 @@ fn dashboard(slug: &str) -> Dashboard {
             }],
             unit: Some("%".into()),
             decimals: Some(1),
+            max_points: Some(170),
             columns: 6,
             rows: 3,
         }],
