@@ -25,6 +25,7 @@ pub fn widget(kind: WidgetKind, labels: &[&str], by: &[&str]) -> Widget {
             .collect(),
         unit: None,
         decimals: None,
+        max_points: None,
         columns: 6,
         rows: 3,
     }

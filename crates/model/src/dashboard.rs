@@ -31,6 +31,10 @@ pub struct Widget {
     /// Decimals of shown values.
     #[serde(default)]
     pub decimals: Option<u8>,
+    /// Buckets of a line or bar chart, at most, however wide it is: fine ones of sparse data are mostly gaps. A narrow
+    /// chart still asks for fewer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_points: Option<u32>,
     /// Columns (of 12) and rows (of about 90 px) it takes on a wide screen.
     pub columns: u8,
     pub rows: u8,
@@ -57,8 +61,11 @@ pub struct WidgetQuery {
 /// Charts ask for points in steps of so many pixels, so that viewers with nearly the same screen share one query.
 pub const WIDTH_STEP: u32 = 200;
 
-/// Pixels of a bar chart for each pixel that is asked for: at two points a pixel, a bar is then four wide.
+/// Pixels of a bar with the gap beside it.
 const BAR_PIXELS: u32 = 8;
+
+/// The same where the widget says how many there are: the thinnest bars that can be told apart.
+const LEAST_BAR_PIXELS: u32 = 3;
 
 impl Widget {
     /// What this widget asks for, over `range`, on a chart of about `width` pixels. A stat asks for its
@@ -66,9 +73,13 @@ impl Widget {
     pub fn specs(&self, range: TimeRange, width: u32) -> Vec<QuerySpec> {
         let width = width.clamp(1, 4_000).div_ceil(WIDTH_STEP) * WIDTH_STEP;
         let shapes: &[Shape] = match self.kind {
-            WidgetKind::Line => &[Shape::Series { width }],
+            WidgetKind::Line => &[Shape::Series {
+                width: self.max_points.map_or(width, |most| width.min(most.max(1))),
+            }],
             WidgetKind::Bar => &[Shape::Series {
-                width: width / BAR_PIXELS,
+                width: self
+                    .max_points
+                    .map_or(width / BAR_PIXELS, |most| most.clamp(1, width / LEAST_BAR_PIXELS)),
             }],
             WidgetKind::Stat => &[Shape::Total, Shape::Series { width: WIDTH_STEP }],
             WidgetKind::Table => &[Shape::Total],
@@ -82,5 +93,40 @@ impl Widget {
             .iter()
             .flat_map(|q| shapes.iter().map(move |s| ask(q, *s)))
             .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn asked(kind: &str, max_points: &str, width: u32) -> Vec<Shape> {
+        let widget: Widget = serde_json::from_str(&format!(
+            r#"{{"id":"w","title":"W","kind":"{kind}",{max_points}"columns":6,"rows":3,
+                "queries":[{{"label":"L","query":{{"pipeline":"p","metric":"m"}}}}]}}"#
+        ))
+        .expect("a widget");
+        let specs = widget.specs(TimeRange::All, width);
+        specs.into_iter().map(|s| s.shape).collect()
+    }
+
+    #[test]
+    fn a_chart_asks_for_what_its_pixels_can_show() {
+        assert_eq!(asked("line", "", 790), [Shape::Series { width: 800 }]);
+        assert_eq!(asked("bar", "", 790), [Shape::Series { width: 100 }]);
+    }
+
+    #[test]
+    fn a_widget_may_ask_for_fewer_buckets_but_not_for_more_than_fit() {
+        let most = r#""max_points":170,"#;
+        assert_eq!(asked("line", most, 790), [Shape::Series { width: 170 }]);
+        assert_eq!(asked("bar", most, 790), [Shape::Series { width: 170 }]);
+        assert_eq!(asked("bar", most, 390), [Shape::Series { width: 133 }]);
+        assert_eq!(asked("line", r#""max_points":0,"#, 790), [Shape::Series { width: 1 }]);
+        assert_eq!(
+            asked("line", r#""max_points":9000,"#, 790),
+            [Shape::Series { width: 800 }]
+        );
+        assert_eq!(asked("stat", most, 790)[1], Shape::Series { width: WIDTH_STEP });
     }
 }

@@ -109,7 +109,9 @@ impl QueryPatch {
         let mut changed = Vec::new();
         for s in &new.series {
             let before = old.series.iter().find(|o| o.tags == s.tags);
-            let kept = before.map_or(&[][..], |o| &o.points[o.points.partition_point(|p| p.0 < new.from_ms)..]);
+            let kept = before.map_or(&[][..], |o| {
+                &o.points[o.points.partition_point(|p| p.0 < new.from_ms)..]
+            });
             let points = difference(kept, &s.points)?;
             if before.is_none() || !points.is_empty() {
                 changed.push(SeriesData {
@@ -220,10 +222,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::{
-        mapping::Tags,
-        query::Rollup,
-    };
+    use crate::{mapping::Tags, query::Rollup};
 
     fn result(from_ms: i64, series: Vec<(u8, Vec<(i64, i32)>)>) -> QueryResult {
         let mut all: Vec<SeriesData> = series
