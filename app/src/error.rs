@@ -19,8 +19,18 @@ pub enum AppError {
     #[error("Something failed on the server. It has been logged.")]
     Internal,
     /// The way between browser and server failed.
-    #[error("The server did not answer: {0}")]
-    Transport(String),
+    #[error("{0}")]
+    Transport(Transport),
+}
+
+/// How it failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
+pub enum Transport {
+    #[error("The server does not answer. This page goes on by itself when it is back.")]
+    Silent,
+    /// Most often the page is older than the server.
+    #[error("The page and the server do not understand each other. Load the page again.")]
+    Garbled,
 }
 
 impl AppError {
@@ -39,6 +49,29 @@ impl FromServerFnError for AppError {
     type Encoder = JsonEncoding;
 
     fn from_server_fn_error(error: ServerFnErrorErr) -> Self {
-        Self::Transport(error.to_string())
+        // The framework's words ("TypeError: Failed to fetch") help whoever reads logs and consoles, and nobody else.
+        #[cfg(feature = "ssr")]
+        tracing::debug!(%error, "a server function was not reached");
+        #[cfg(not(feature = "ssr"))]
+        leptos::logging::warn!("{error}");
+        Self::Transport(match error {
+            ServerFnErrorErr::Request(_) | ServerFnErrorErr::Response(_) => Transport::Silent,
+            _ => Transport::Garbled,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_browsers_words_stay_out_of_the_page() {
+        let error = ServerFnErrorErr::Request("TypeError: Failed to fetch".into());
+        let error = AppError::from_server_fn_error(error);
+        assert_eq!(error, AppError::Transport(Transport::Silent));
+        assert!(!error.to_string().contains("fetch"), "{error}");
+        let error = AppError::from_server_fn_error(ServerFnErrorErr::Deserialization("expected u8".into()));
+        assert_eq!(error, AppError::Transport(Transport::Garbled));
     }
 }

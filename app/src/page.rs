@@ -22,6 +22,41 @@ pub fn reload() {
     }
 }
 
+/// Calls `then` once the server answers again; gives up when the caller's owner goes. Asks for something small, so that
+/// what the page shows meanwhile stays still.
+pub fn when_server_answers(then: leptos::prelude::Callback<()>) {
+    #[cfg(feature = "hydrate")]
+    leptos::prelude::Effect::new(move |_| {
+        use leptos::prelude::{Callable, on_cleanup, set_interval_with_handle};
+        let timer = set_interval_with_handle(
+            move || {
+                leptos::task::spawn_local(async move {
+                    if answers().await {
+                        // Gone when the owner is: then nobody waits any more.
+                        then.try_run(());
+                    }
+                })
+            },
+            std::time::Duration::from_secs(3),
+        );
+        on_cleanup(move || {
+            if let Ok(timer) = timer {
+                timer.clear();
+            }
+        });
+    });
+    #[cfg(not(feature = "hydrate"))]
+    let _ = then;
+}
+
+/// Whether the server is there and takes requests.
+#[cfg(feature = "hydrate")]
+async fn answers() -> bool {
+    let Some(window) = web_sys::window() else { return false };
+    let answer = wasm_bindgen_futures::JsFuture::from(window.fetch_with_str("/healthz")).await;
+    answer.is_ok_and(|a| js_sys::Reflect::get(&a, &"ok".into()).is_ok_and(|ok| ok.is_truthy()))
+}
+
 /// The browser's clock in milliseconds since 1970 UTC; nothing on the server, whose markup must not depend on it.
 pub fn now_ms() -> Option<i64> {
     #[cfg(feature = "hydrate")]

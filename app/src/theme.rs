@@ -23,9 +23,13 @@ impl Theme {
         }
     }
 
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|t| t.name() == name)
+    }
+
     /// What is no theme is the system's.
     pub fn parse(name: &str) -> Self {
-        Self::ALL.into_iter().find(|t| t.name() == name).unwrap_or_default()
+        Self::named(name).unwrap_or_default()
     }
 
     /// `<html data-theme>`: absent where the system decides.

@@ -4,7 +4,7 @@ use leptos::prelude::*;
 use leptos_meta::Title;
 
 use super::icon::{Icon, icons};
-use crate::{AppError, page};
+use crate::{AppError, error::Transport, page};
 
 /// Grey where content will be. `class` gives its size.
 #[component]
@@ -42,6 +42,9 @@ pub fn ErrorState(
 ) -> impl IntoView {
     // Repeating a wrong question gives the same answer.
     let retry = retry.filter(|_| !matches!(error, AppError::NotFound { .. } | AppError::Invalid { .. }));
+    if let (Some(retry), AppError::Transport(Transport::Silent)) = (retry, &error) {
+        page::when_server_answers(retry);
+    }
     view! {
         <div class="flex flex-col items-center justify-center gap-3 px-4 py-8 text-center" role="alert">
             <Icon icon=icons::Warning size="1.75rem" class="text-bad" />
