@@ -2,8 +2,7 @@
 //!
 //! [`option`] makes a charming chart of a line or bar widget; how it looks (colours, fonts, grid) is added by
 //! `style/charts`. [`spark`] is the line behind a stat and [`preview`] a chart before its script, both plain SVG.
-//! [`summary`] says in figures
-//! what a chart shows, for readers without eyes or scripts.
+//! [`summary`] says in figures what a chart shows, for readers without eyes or scripts.
 
 mod gaps;
 mod named;
@@ -15,7 +14,7 @@ mod summary;
 pub use named::{NamedSeries, named};
 pub use option::{option, stacks, to_json};
 pub use spark::{Preview, PreviewPath, Spark, Stacked, preview, spark};
-pub use summary::{SummaryRow, change, summary};
+pub use summary::{SummaryRow, summary};
 
 use crate::model::query::QueryResult;
 
@@ -27,4 +26,4 @@ pub struct Answer<'a> {
 }
 
 #[cfg(test)]
-mod fixture;
+pub mod fixture;

@@ -30,13 +30,6 @@ pub fn summary(series: &[NamedSeries]) -> Vec<SummaryRow> {
     series.iter().filter_map(row).collect()
 }
 
-/// How the last of `points` differs from the first, as a fraction of the first. Nothing where there is no such fraction.
-pub fn change(points: &[Point]) -> Option<f64> {
-    let [first, .., last] = points else { return None };
-    let fraction = (last.1 - first.1) / first.1.abs();
-    fraction.is_finite().then_some(fraction)
-}
-
 #[cfg(test)]
 mod tests {
     use super::{super::fixture, *};
@@ -64,13 +57,5 @@ mod tests {
             highest: 5.0,
         };
         assert_eq!(rows, [row]);
-    }
-
-    #[test]
-    fn a_change_is_a_fraction_of_the_start() {
-        assert_eq!(change(&[Point(0, 10.0), Point(1, 15.0)]), Some(0.5));
-        assert_eq!(change(&[Point(0, -10.0), Point(1, -5.0)]), Some(0.5));
-        assert_eq!(change(&[Point(0, 0.0), Point(1, 5.0)]), None);
-        assert_eq!(change(&[Point(0, 1.0)]), None);
     }
 }

@@ -2,11 +2,12 @@
 
 mod answers;
 mod canvas;
+mod change;
 mod chart;
 mod stat;
 mod table;
 pub mod time;
-mod words;
+pub mod words;
 
 use leptos::{html, prelude::*};
 
@@ -48,6 +49,7 @@ pub fn WidgetView(
     );
     let title = widget.title.clone();
     let half = if widget.columns > 6 { "sm:col-span-2" } else { "" };
+    let stat = widget.kind == WidgetKind::Stat;
     let widget = StoredValue::new(widget);
     let content = move || {
         let widget = widget.get_value();
@@ -74,7 +76,7 @@ pub fn WidgetView(
         <div class="relative min-h-0 flex-1 px-3 pb-2" node_ref=body>
             {move || match phase.get() {
                 Phase::Content => content(),
-                Phase::Empty => view! { <Empty /> }.into_any(),
+                Phase::Empty => view! { <Empty stat all=range == TimeRange::All /> }.into_any(),
                 Phase::Failed(error) => view! { <Failed words=error.to_string() /> }.into_any(),
                 Phase::Refused(why) => view! { <Failed words=why /> }.into_any(),
             }}
@@ -180,18 +182,34 @@ fn Notes(answers: Answers, phase: Memo<Phase>) -> impl IntoView {
     }
 }
 
+/// Nothing to draw: what a reader can do about it, where there is room for it.
 #[component]
-fn Empty() -> impl IntoView {
+fn Empty(stat: bool, all: bool) -> impl IntoView {
+    let title = if all { "No data yet" } else { "No data in this range" };
+    if stat {
+        return view! { <p class="flex h-full items-center justify-center pb-4 text-sm text-ink-2">{title}</p> }
+            .into_any();
+    }
     view! {
         <div class="grid h-full place-content-center overflow-auto">
-            <EmptyState title="No data in this range">
-                <a class="link" href="?range=all">
-                    "Show everything there is"
-                </a>
-                ", or send an event: the chart moves when it arrives."
+            <EmptyState title=title>
+                <p>
+                    {(!all)
+                        .then(|| {
+                            view! {
+                                <a class="link" href="?range=all">
+                                    "Show everything there is"
+                                </a>
+                                ", or "
+                            }
+                        })} <a class="link" href="/#start">
+                        {if all { "Send an event" } else { "send an event" }}
+                    </a> ": the chart moves when it arrives."
+                </p>
             </EmptyState>
         </div>
     }
+    .into_any()
 }
 
 /// The words of the failure, and a link that asks again with or without a script.

@@ -2,13 +2,13 @@
 
 use leptos::prelude::*;
 
-use super::{answers::Answers, chart::unit, words};
+use super::{answers::Answers, change, chart::unit, words};
 use crate::{
     chart::{self, Spark},
-    components::format::{self, Figure},
+    components::format::Figure,
     model::{
         dashboard::Widget,
-        query::{Aggregation, QueryResult, SeriesData, TimeRange},
+        query::{QueryResult, SeriesData, TimeRange},
     },
 };
 
@@ -19,7 +19,7 @@ const MOST: usize = 6;
 struct Item {
     label: String,
     figure: Figure,
-    change: Option<f64>,
+    change: Option<String>,
     spark: Option<Spark>,
     color: String,
 }
@@ -27,15 +27,14 @@ struct Item {
 #[component]
 pub fn StatBody(widget: Widget, answers: Answers, range: TimeRange) -> impl IntoView {
     let widget = StoredValue::new(widget);
-    let items = Memo::new(move |_| widget.with_value(|w| items(w, answers)));
-    let since = words::since_start(range);
+    let items = Memo::new(move |_| widget.with_value(|w| items(w, answers, range)));
     view! {
         {move || {
             let mut items = items.get();
             let more = items.len().saturating_sub(MOST);
             items.truncate(MOST);
             if let [one] = items.as_slice() {
-                return view! { <One item=one.clone() since=since.clone() /> }.into_any();
+                return view! { <One item=one.clone() /> }.into_any();
             }
             view! {
                 <dl class="grid h-full auto-rows-fr grid-cols-2 gap-x-4 gap-y-1 overflow-auto">
@@ -49,7 +48,7 @@ pub fn StatBody(widget: Widget, answers: Answers, range: TimeRange) -> impl Into
 }
 
 #[component]
-fn One(item: Item, since: String) -> impl IntoView {
+fn One(item: Item) -> impl IntoView {
     view! {
         <div class="flex h-full flex-col">
             <p class="flex flex-wrap items-baseline gap-x-2">
@@ -59,7 +58,7 @@ fn One(item: Item, since: String) -> impl IntoView {
                 </span>
                 {item
                     .change
-                    .map(|change| view! { <span class="text-xs text-ink-2">{words_of(change)} " " {since}</span> })}
+                    .map(|change| view! { <span class="text-xs text-ink-2">{change}</span> })}
             </p>
             <Line spark=item.spark color=item.color />
         </div>
@@ -106,7 +105,7 @@ fn Line(spark: Option<Spark>, color: String) -> impl IntoView {
     })
 }
 
-fn items(widget: &Widget, answers: Answers) -> Vec<Item> {
+fn items(widget: &Widget, answers: Answers, range: TimeRange) -> Vec<Item> {
     answers.with(|all| {
         let lines: Vec<Option<&QueryResult>> = all
             .iter()
@@ -122,14 +121,12 @@ fn items(widget: &Widget, answers: Answers) -> Vec<Item> {
                     let value = s.data.points.last()?.1;
                     let line = lines.get(s.query).copied().flatten();
                     let history = line.and_then(|l| Some((l, l.series.iter().find(|h| h.tags == s.data.tags)?)));
-                    let agg = widget.queries.get(s.query).map(|q| q.query.agg);
-                    // A sum, a count or an extreme of the range has no start to be compared with.
-                    let level = matches!(agg, Some(Aggregation::Avg | Aggregation::First | Aggregation::Last));
+                    let agg = widget.queries.get(s.query)?.query.agg;
                     Some(Item {
                         figure: words::figure(value, agg, unit.as_deref(), widget.decimals),
-                        change: history
-                            .filter(|_| level)
-                            .and_then(|(_, h): (_, &SeriesData)| chart::change(&h.points)),
+                        change: history.and_then(|(l, h): (&QueryResult, &SeriesData)| {
+                            change::words(agg, range, l, &h.points, unit.as_deref())
+                        }),
                         spark: history.and_then(|(l, h)| chart::spark(l, &h.points)),
                         color: s.color(),
                         label: s.name,
@@ -138,30 +135,4 @@ fn items(widget: &Widget, answers: Answers) -> Vec<Item> {
                 .collect()
         })
     })
-}
-
-/// "+12%", "-0.4%", "no change".
-fn words_of(change: f64) -> String {
-    let percent = change * 100.0;
-    let decimals = u8::from(percent.abs() < 10.0);
-    let number = format::number(percent, decimals);
-    if number.bytes().all(|b| matches!(b, b'0' | b'.')) {
-        return "no change".into();
-    }
-    let sign = if percent > 0.0 { "+" } else { "" };
-    format!("{sign}{number}%")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::words_of;
-
-    #[test]
-    fn a_change_reads_as_a_signed_percentage() {
-        assert_eq!(words_of(0.5), "+50%");
-        assert_eq!(words_of(-0.0123), "-1.2%");
-        assert_eq!(words_of(0.0001), "no change");
-        assert_eq!(words_of(-0.0001), "no change");
-        assert_eq!(words_of(123.4), "+12,340%");
-    }
 }

@@ -40,7 +40,7 @@ pub fn TableBody(widget: Widget, answers: Answers) -> impl IntoView {
     let labels: Vec<String> = widget.queries.iter().map(|q| q.label.clone()).collect();
     let aggs: Vec<Aggregation> = widget.queries.iter().map(|q| q.query.agg).collect();
     let (unit, decimals) = (widget.unit.clone(), widget.decimals);
-    let title = format!("{}, table", widget.title);
+    let title = format!("{}, in rows", widget.title);
     let rows = Memo::new(move |_| answers.with_totals(|a| collect(a, queries, unit.as_deref())));
     let tags = Memo::new(move |_| rows.with(|r| r.tags.clone()));
     // Nothing chosen: in the order of the tags. The server shows that as well.
@@ -126,7 +126,7 @@ fn line(
     let values = row.values.iter().zip(units).zip(aggs).map(|((value, unit), agg)| {
         let text = value.map_or_else(
             || "–".to_owned(),
-            |v| words::figure(v, Some(*agg), unit.as_deref(), decimals).to_string(),
+            |v| words::figure(v, *agg, unit.as_deref(), decimals).to_string(),
         );
         view! { <td class="number">{text}</td> }
     });

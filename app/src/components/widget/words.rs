@@ -4,7 +4,7 @@ use crate::{
     components::format::{self, Figure},
     model::{
         dashboard::WidgetKind,
-        query::{Aggregation, Resolution, Rollup, TimeRange},
+        query::{Aggregation, Resolution, Rollup},
     },
 };
 
@@ -29,19 +29,10 @@ pub fn resolution(resolution: Resolution, kind: WidgetKind) -> String {
 }
 
 /// A value as its query means it: a count has neither the metric's unit nor its decimals.
-pub fn figure(value: f64, agg: Option<Aggregation>, unit: Option<&str>, decimals: Option<u8>) -> Figure {
+pub fn figure(value: f64, agg: Aggregation, unit: Option<&str>, decimals: Option<u8>) -> Figure {
     match agg {
-        Some(Aggregation::Count) => format::value(value, None, Some(0)),
+        Aggregation::Count => format::value(value, None, Some(0)),
         _ => format::value(value, unit, decimals),
-    }
-}
-
-/// What a comparison with the start of the range is called.
-pub fn since_start(range: TimeRange) -> String {
-    match range {
-        TimeRange::Last { seconds } => format!("in {}", format::duration_ms(u64::from(seconds) * 1_000)),
-        TimeRange::Between { .. } => "in this range".into(),
-        TimeRange::All => "since the first point".into(),
     }
 }
 
@@ -65,14 +56,8 @@ mod tests {
 
     #[test]
     fn a_count_is_whole_and_without_unit() {
-        let of = |agg| figure(297.0, Some(agg), Some("km"), Some(1)).to_string();
+        let of = |agg| figure(297.0, agg, Some("km"), Some(1)).to_string();
         assert_eq!(of(Aggregation::Count), "297");
         assert_eq!(of(Aggregation::Max), "297.0 km");
-    }
-
-    #[test]
-    fn a_change_names_its_time() {
-        assert_eq!(since_start(TimeRange::Last { seconds: 900 }), "in 15 min");
-        assert_eq!(since_start(TimeRange::Last { seconds: 86_400 }), "in 1 d");
     }
 }

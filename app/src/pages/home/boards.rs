@@ -10,6 +10,7 @@ use crate::{
         EmptyState, ErrorState, Skeleton, StatFigure,
         format::{self, Figure},
         icons,
+        widget::words,
     },
     live::use_live,
     model::{
@@ -49,7 +50,9 @@ impl Headline {
     fn figure(&self, answer: Option<&QueryResult>) -> Figure {
         let point = answer.and_then(|a| a.series.first()?.points.last());
         let unit = self.unit.as_deref().or_else(|| answer?.unit.as_deref());
-        point.map_or_else(Figure::none, |p| format::value(p.1, unit, self.decimals))
+        point.map_or_else(Figure::none, |p| {
+            words::figure(p.1, self.spec.query.agg, unit, self.decimals)
+        })
     }
 }
 
