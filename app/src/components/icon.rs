@@ -8,9 +8,9 @@ pub mod icons {
     pub use icondata_hi::{
         HiArrowPathOutlineLg as Retry, HiArrowRightOutlineLg as ArrowRight, HiBoltOutlineLg as Bolt,
         HiChartBarSquareOutlineLg as Dashboard, HiCheckCircleOutlineLg as CheckCircle, HiCheckOutlineLg as Check,
-        HiCircleStackOutlineLg as Lake, HiClipboardOutlineLg as Clipboard, HiComputerDesktopOutlineLg as System,
-        HiExclamationTriangleOutlineLg as Warning, HiInboxOutlineLg as Inbox, HiMoonOutlineLg as Moon,
-        HiPauseOutlineLg as Pause, HiPlayOutlineLg as Play, HiQueueListOutlineLg as Pipeline,
+        HiChevronRightOutlineLg as ChevronRight, HiCircleStackOutlineLg as Lake, HiClipboardOutlineLg as Clipboard,
+        HiComputerDesktopOutlineLg as System, HiExclamationTriangleOutlineLg as Warning, HiInboxOutlineLg as Inbox,
+        HiMoonOutlineLg as Moon, HiPauseOutlineLg as Pause, HiPlayOutlineLg as Play, HiQueueListOutlineLg as Pipeline,
         HiShieldCheckOutlineLg as ShieldCheck, HiSignalOutlineLg as Signal, HiSignalSlashOutlineLg as SignalLost,
         HiSunOutlineLg as Sun,
     };

@@ -48,6 +48,11 @@ impl Tab {
     }
 }
 
+/// Events that are shown, unless `?show=` asks for [`MOST`].
+const FEW: usize = 25;
+/// Events that the server keeps at hand.
+const MOST: usize = 100;
+
 /// What a tab shows beside the figures.
 #[derive(Clone, Serialize, Deserialize)]
 enum Content {
@@ -57,9 +62,14 @@ enum Content {
     Definition,
 }
 
-async fn load(slug: String, tab: Tab) -> Result<Content, AppError> {
+async fn load(slug: String, tab: Tab, show: usize) -> Result<Content, AppError> {
     Ok(match tab {
-        Tab::Events => Content::Events(api::recent_events(slug).await?),
+        Tab::Events => {
+            let mut events = api::recent_events(slug).await?;
+            // One more than is shown says that there are more.
+            events.truncate(show + 1);
+            Content::Events(events)
+        }
         Tab::Quarantine => Content::Quarantine(api::quarantine(slug).await?),
         Tab::Definition => Content::Definition,
     })
@@ -73,12 +83,19 @@ pub fn PipelinePage() -> impl IntoView {
     let slug = Memo::new(move |_| params.with(|p| p.get("slug").unwrap_or_default()));
     let tab = Memo::new(move |_| query.with(|q| Tab::parse(q.get_str("tab"))));
     let overview = Resource::new(move || slug.get(), api::get_pipeline);
-    let content = Resource::new(move || (slug.get(), tab.get()), |(slug, tab)| load(slug, tab));
+    let show = Memo::new(move |_| match query.with(|q| q.get_str("show").map(str::to_owned)) {
+        Some(most) if most == MOST.to_string() => MOST,
+        _ => FEW,
+    });
+    let content = Resource::new(
+        move || (slug.get(), tab.get(), show.get()),
+        |(slug, tab, show)| load(slug, tab, show),
+    );
     view! {
         <Suspense fallback=|| view! { <Loading /> }>
             {move || Suspend::new(async move {
                 match overview.await {
-                    Ok(overview) => view! { <Loaded overview tab content /> }.into_any(),
+                    Ok(overview) => view! { <Loaded overview tab show content /> }.into_any(),
                     Err(error) => {
                         let retry = Callback::new(move |()| overview.refetch());
                         view! { <PageError error retry /> }.into_any()
@@ -101,7 +118,12 @@ fn Loading() -> impl IntoView {
 }
 
 #[component]
-fn Loaded(overview: PipelineOverview, tab: Memo<Tab>, content: Resource<Result<Content, AppError>>) -> impl IntoView {
+fn Loaded(
+    overview: PipelineOverview,
+    tab: Memo<Tab>,
+    show: Memo<usize>,
+    content: Resource<Result<Content, AppError>>,
+) -> impl IntoView {
     let PipelineOverview { pipeline, stats } = overview;
     let stats = live_stats(pipeline.slug.clone(), stats);
     let shown = StoredValue::new(pipeline.clone());
@@ -116,7 +138,7 @@ fn Loaded(overview: PipelineOverview, tab: Memo<Tab>, content: Resource<Result<C
                     {move || Suspend::new(async move {
                         match content.await {
                             Ok(Content::Events(first)) => {
-                                view! { <Events pipeline=shown.get_value() first stats /> }.into_any()
+                                view! { <Events pipeline=shown.get_value() first stats show=show.get_untracked() /> }.into_any()
                             }
                             Ok(Content::Quarantine(first)) => {
                                 view! { <Quarantine slug=shown.with_value(|p| p.slug.clone()) first stats /> }.into_any()

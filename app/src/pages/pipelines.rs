@@ -71,7 +71,7 @@ fn NoPipelines() -> impl IntoView {
 fn PipelineTable(list: Vec<PipelineOverview>) -> impl IntoView {
     view! {
         <TableWrap label="Pipelines">
-            <table class="data-table">
+            <table class="data-table stack-table">
                 <thead>
                     <tr>
                         <th scope="col">"Pipeline"</th>
@@ -112,27 +112,27 @@ fn Row(overview: PipelineOverview) -> impl IntoView {
     let lag = move || stats.with(|s| s.lag.silver_ms);
     view! {
         <tr class="hover:bg-raised">
-            <th scope="row">
+            <th scope="row" class="stack-head">
                 <a class="link inline-flex min-h-10 items-center" href=href.clone()>
                     {pipeline.name}
                 </a>
             </th>
-            <td>
+            <td class="stack-end">
                 <Badge>{pipeline.source.kind()}</Badge>
             </td>
-            <td class="number">{move || stats.with(|s| format::rate(s.events_per_second).number)}</td>
-            <td class="number">{counted(|s| s.received)}</td>
-            <td class="number">
+            <td class="number" data-label="Events/s">{move || stats.with(|s| format::rate(s.events_per_second).number)}</td>
+            <td class="number" data-label="Received">{counted(|s| s.received)}</td>
+            <td class="number" data-label="Quarantined">
                 <a class=move || format!("{} hover:underline", tone(|s| s.quarantined, Tone::Warn)()) href=format!("{href}?tab=quarantine")>
                     {counted(|s| s.quarantined)}
                 </a>
             </td>
-            <td class="number">
+            <td class="number" data-label="Rejected">
                 <span class=tone(|s| s.rejected, Tone::Bad)>{counted(|s| s.rejected)}</span>
             </td>
-            <td class="number">{move || format::duration_ms(lag()).to_string()}</td>
-            <td class="number">{move || stats.with(|s| format::bytes(s.bronze_bytes).to_string())}</td>
-            <td class="number text-ink-2">
+            <td class="number" data-label="Lag">{move || format::duration_ms(lag()).to_string()}</td>
+            <td class="number" data-label="Lake">{move || stats.with(|s| format::bytes(s.bronze_bytes).to_string())}</td>
+            <td class="number stack-line text-ink-2" data-label="Last event">
                 {move || match last.get() {
                     Some(at) => view! { <RelativeTime ms=at.millis() /> }.into_any(),
                     None => "never".into_any(),
