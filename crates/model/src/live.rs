@@ -1,7 +1,7 @@
 //! What goes over the live channel: one socket a tab, many subscriptions.
 //!
 //! A subscription begins with a snapshot and goes on with patches. `seq` rises by one with each state that the hub
-//! published for this topic within one `epoch` (one life of the server); after a reconnect the browser names
+//! published for this topic within one `epoch` (one life of the topic: it ends soon after its last follower left, or with the server); after a reconnect the browser names
 //! the last pair it saw and gets either the patches it missed, merged, or a fresh snapshot: no gap, no duplicate.
 
 use serde::{Deserialize, Serialize};
