@@ -33,7 +33,8 @@ pub fn RangePicker(chosen: Chosen) -> impl IntoView {
     // Erased types, here and below: what a page is rendered with lies on the stack whole, level by level.
     view! {
         <div class="flex max-w-full flex-col items-stretch gap-2 sm:items-end">
-            <div class="flex max-w-full flex-wrap items-center gap-2">
+            // The form of a range of one's own hangs at the end of this row, wherever its button is.
+            <div class="relative flex max-w-full flex-wrap items-center gap-2">
                 <nav class="max-w-full overflow-x-auto rounded-md border border-line bg-surface" aria-label="Time range">
                     <ul class="flex">{presets}</ul>
                 </nav>
@@ -110,13 +111,13 @@ fn Custom(range: TimeRange) -> impl IntoView {
     }
     .into_any();
     view! {
-        <details class="relative">
+        <details>
             <summary class=move || {
                 let current = if between.is_some() { "bg-accent-soft text-accent" } else { "" };
                 format!("btn list-none px-2 sm:px-3 [&::-webkit-details-marker]:hidden {current}")
             }>"Custom"</summary>
             <form
-                class="absolute left-0 z-30 mt-1 flex w-64 flex-col gap-3 sm:right-0 sm:left-auto rounded-lg border border-line bg-surface p-3 shadow-lg"
+                class="absolute top-full right-0 z-30 mt-1 flex w-64 max-w-full flex-col gap-3 rounded-lg border border-line bg-surface p-3 shadow-lg"
                 method="get"
                 on:submit=submit
             >
