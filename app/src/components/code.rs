@@ -38,12 +38,12 @@ pub fn CodeBlock(
     let button_label = format!("Copy the {label}");
     view! {
         <div class="relative">
-            <pre class=format!("code pr-24 {lines}") tabindex="0" role="region" aria-label=label>
+            <pre class=format!("code sm:pr-24 {lines}") tabindex="0" role="region" aria-label=label>
                 <code>{move || code.get()}</code>
             </pre>
             <button
                 type="button"
-                class="btn absolute top-1 right-1"
+                class="btn mt-2 w-full sm:absolute sm:top-1 sm:right-1 sm:mt-0 sm:w-auto"
                 hidden=move || !ready.get()
                 aria-label=button_label
                 on:click=copy

@@ -122,7 +122,7 @@ fn Widgets(loaded: Loaded) -> impl IntoView {
             <div class="mb-4 flex flex-wrap items-start justify-between gap-x-6 gap-y-3">
                 {heading} <RangePicker chosen />
             </div>
-            {nothing} <div class="grid grid-cols-1 gap-3 sm:grid-cols-2 lg:grid-cols-12">{widgets}</div>
+            {nothing} <div class="grid grid-cols-2 gap-3 lg:grid-cols-12">{widgets}</div>
         </div>
     }
 }

@@ -48,7 +48,18 @@ pub fn WidgetView(
         widget.rows.clamp(1, 20)
     );
     let title = widget.title.clone();
-    let half = if widget.columns > 6 { "sm:col-span-2" } else { "" };
+    // Of two columns, up to a wide screen: a number needs half of a phone, a chart all of it.
+    let span = match (widget.kind, widget.columns) {
+        (WidgetKind::Stat, ..=6) => "",
+        (_, ..=6) => "max-sm:col-span-2",
+        _ => "max-lg:col-span-2",
+    };
+    // A phone shows no row of widgets whose heights must agree: a table is as high as it has rows.
+    let height = if widget.kind == WidgetKind::Table {
+        "max-sm:h-auto"
+    } else {
+        ""
+    };
     let stat = widget.kind == WidgetKind::Stat;
     let widget = StoredValue::new(widget);
     let content = move || {
@@ -87,7 +98,7 @@ pub fn WidgetView(
     view! {
         <section
             class=format!(
-                "card flex h-[calc(var(--rows)*5.625rem)] flex-col {half} lg:[grid-column:span_var(--columns)]",
+                "card flex h-[calc(var(--rows)*5.625rem)] flex-col {height} {span} lg:[grid-column:span_var(--columns)]",
             )
             style=place
             aria-labelledby=heading

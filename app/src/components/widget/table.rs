@@ -102,7 +102,7 @@ pub fn TableBody(widget: Widget, answers: Answers) -> impl IntoView {
             .collect_view()
     };
     view! {
-        <div class="h-full overflow-auto" role="region" aria-label=title tabindex="0">
+        <div class="h-full overflow-auto max-sm:max-h-120" role="region" aria-label=title tabindex="0">
             <table class="data-table [&_td]:py-1.5 [&_th]:py-1">
                 <thead class="sticky top-0 bg-surface">
                     <tr>{heads}</tr>

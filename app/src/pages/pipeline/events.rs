@@ -19,7 +19,7 @@ use crate::{
 
 /// Letters of a record, and points, that a closed row holds: what does not fit is cut by the page.
 const LINE_SHOWN: usize = 320;
-const LINE_POINTS: usize = 4;
+const LINE_POINTS: usize = 8;
 /// Letters of a record in quarantine before it is opened.
 const RAW_SHOWN: usize = 480;
 
@@ -101,9 +101,9 @@ fn Row(event: RecentEvent) -> impl IntoView {
     view! {
         <li class="border-b border-line last:border-b-0">
             <details class="group">
-                <summary class="grid min-h-10 list-none grid-cols-[1rem_auto_1fr] items-center gap-x-3 gap-y-1 px-4 py-2 text-sm hover:bg-raised lg:grid-cols-[1rem_6rem_7rem_minmax(0,1fr)_minmax(0,1fr)] lg:py-1.5 [&::-webkit-details-marker]:hidden">
+                <summary class="grid min-h-10 list-none grid-cols-[1rem_auto_1fr] items-center gap-x-3 gap-y-1 px-4 py-2 text-sm hover:bg-raised lg:grid-cols-[1rem_6rem_7rem_minmax(0,1fr)_minmax(0,1fr)] lg:py-1.5 lg:noscript:grid-cols-[1rem_11rem_7rem_minmax(0,1fr)_minmax(0,1fr)] [&::-webkit-details-marker]:hidden">
                     <Icon icon=icons::ChevronRight size="0.875rem" class="text-ink-3 transition-transform group-open:rotate-90" />
-                    <span class="text-xs text-ink-2">
+                    <span class="truncate text-xs text-ink-2">
                         <RelativeTime ms=event.received_at.millis() />
                     </span>
                     <span>
@@ -136,13 +136,18 @@ fn Row(event: RecentEvent) -> impl IntoView {
 fn in_line(outcome: &Outcome) -> String {
     match outcome {
         Outcome::Mapped { points } if points.is_empty() => "no point".into(),
+        // Points of one event mostly share their tags: said once, behind the numbers.
         Outcome::Mapped { points } => {
-            let shown = points.iter().take(LINE_POINTS);
-            let shown: Vec<_> = shown
-                .map(|p| format!("{} = {}", series(&p.metric, &p.tags), exact(p)))
-                .collect();
+            let values = |of: &[MappedPoint]| {
+                let values: Vec<_> = of.iter().map(|p| format!("{} = {}", p.metric, exact(p))).collect();
+                format!("{} {}", values.join(", "), series("", &of[0].tags))
+                    .trim_end()
+                    .to_owned()
+            };
+            let shown = &points[..points.len().min(LINE_POINTS)];
+            let groups: Vec<_> = shown.chunk_by(|a, b| a.tags == b.tags).map(values).collect();
             let more = if points.len() > LINE_POINTS { " …" } else { "" };
-            format!("{}{more}", shown.join("  "))
+            format!("{}{more}", groups.join("; "))
         }
         Outcome::Filtered => "the filter is not true: no point".into(),
         Outcome::Quarantined { reasons } => {
@@ -216,9 +221,9 @@ mod tests {
         assert_eq!(mapped(vec![]), "no point");
         assert_eq!(
             mapped(vec![point(20.5), point(3.0)]),
-            "heat{room=hall} = 20.5  heat{room=hall} = 3"
+            "heat = 20.5, heat = 3 {room=hall}"
         );
-        assert!(mapped(vec![point(1.0); 9]).ends_with(" …"));
+        assert!(mapped(vec![point(1.0); 9]).ends_with("} …"));
         let reasons = vec![FieldReason {
             field: "heat".into(),
             reason: "is text".into(),
