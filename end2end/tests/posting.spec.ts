@@ -133,7 +133,7 @@ test("the counts on the pipeline page equal what was sent", async ({ page, visit
 
 test("the counts follow what is sent without a reload", { tag: "@javascript" }, async ({ page, visit, server }) => {
   const pipeline = await server.create(definition("Counts that follow"));
-  await visit(`/pipelines/${pipeline.slug}`);
+  await visit(`/pipelines/${pipeline.slug}?show=100`);
   await expect(page.getByText("No event has come yet.")).toBeVisible();
   for (let round = 1; round <= 3; round++) {
     await server.post(pipeline, lines.join("\n"), "application/x-ndjson");
