@@ -57,8 +57,18 @@ lint: setup-test
 	cargo clippy --quiet --workspace --exclude frontend --all-targets -- -D warnings
 	cargo clippy --quiet --package frontend --target wasm32-unknown-unknown --profile wasm-dev -- -D warnings
 
+# Prints a table, and writes bench/results/load.json. Options: make bench ROW=ingest-batches,query SECONDS=10
+# Others: WARMUP, CONNECTIONS, BATCH, RATE, DIR; PROFILE=dev shows whether it works, its figures mean nothing.
+BENCH_OPTIONS := ROW SECONDS WARMUP CONNECTIONS BATCH RATE DIR
+# Cargo runs it in another directory.
+override DIR := $(abspath $(DIR))
+lower = $(shell echo $(1) | tr A-Z a-z)
 bench: setup-run
-	@cargo bench --package server
+	@cargo build --quiet --package dash-db --features test-support --bin test-postgres
+	@scripts/step bench "building (optimised, it takes as long as make release the first time)"
+	@cargo bench --quiet $(if $(PROFILE),--profile $(PROFILE)) --package server --bench load --no-run
+	@$(CARGO_TARGET_DIR)/debug/test-postgres -- cargo bench --quiet $(if $(PROFILE),--profile $(PROFILE)) --package server --bench load -- \
+		$(foreach o,$(BENCH_OPTIONS),$(if $($(o)),--$(call lower,$(o)) '$($(o))'))
 
 # An optimised server and site in target/release-bundle.
 release: setup-run
