@@ -23,20 +23,27 @@ pub fn words(
     if !matches!(agg, Aggregation::Avg | Aggregation::Last) {
         return None;
     }
-    let [first, .., last] = points else { return None };
+    let [first, _, ..] = points else { return None };
     if (first.0 - line.from_ms) * 10 > line.to_ms - line.from_ms {
         return None;
     }
+    // A tenth at either end: single points jump about.
+    let few = (points.len() / 10).max(1);
+    let (before, now) = (mean(&points[..few]), mean(&points[points.len() - few..]));
     let what = match unit {
         // A percentage of percents would be read as points.
-        Some("%" | "percent") => signed(last.1 - first.1, "pts"),
+        Some("%" | "percent") => signed(now - before, "pts"),
         _ => {
-            let fraction = (last.1 - first.1) / first.1.abs();
+            let fraction = (now - before) / before.abs();
             (fraction.abs() < MOST).then(|| signed(fraction * 100.0, "%"))?
         }
     };
     let time = format::duration_ms(u64::from(seconds) * 1_000);
     Some(format!("{what} in {time}"))
+}
+
+fn mean(points: &[Point]) -> f64 {
+    points.iter().map(|p| p.1).sum::<f64>() / points.len() as f64
 }
 
 /// "+12 pts", "-0.4 %", "no change".
@@ -74,6 +81,14 @@ mod tests {
         assert_eq!(level("B", 1_000.0, 988.0), "-1.2 % in 5 min");
         assert_eq!(level("B", -10.0, -5.0), "+50 % in 5 min");
         assert_eq!(level("B", 10.0, 10.0001), "no change in 5 min");
+    }
+
+    #[test]
+    fn one_point_that_jumps_is_no_great_change() {
+        let mut points: Vec<(i64, f64)> = (0..100).map(|i| (i * 100, 50.0)).collect();
+        points[0].1 = 0.0;
+        let words = of(Aggregation::Avg, MINUTES, Some("%"), &points).unwrap_or_default();
+        assert_eq!(words.replace('\u{a0}', " "), "+5.0 pts in 5 min");
     }
 
     #[test]

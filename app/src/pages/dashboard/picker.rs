@@ -18,7 +18,7 @@ pub fn RangePicker(chosen: Chosen) -> impl IntoView {
         view! {
             <li>
                 <a
-                    class="inline-flex min-h-10 min-w-10 items-center justify-center px-1.5 text-sm font-medium sm:px-2.5 text-ink-2 hover:bg-raised hover:text-ink aria-[current]:bg-accent-soft aria-[current]:text-accent"
+                    class="inline-flex min-h-10 min-w-10 items-center justify-center px-0.5 text-sm font-medium sm:px-2.5 text-ink-2 hover:bg-raised hover:text-ink aria-[current]:bg-accent-soft aria-[current]:text-accent"
                     href=format!("?range={name}")
                     title=words
                     aria-current=(preset == range).then_some("true")
@@ -34,7 +34,7 @@ pub fn RangePicker(chosen: Chosen) -> impl IntoView {
     view! {
         <div class="flex max-w-full flex-col items-stretch gap-2 sm:items-end">
             // The form of a range of one's own hangs at the end of this row, wherever its button is.
-            <div class="relative flex max-w-full flex-wrap items-center gap-2">
+            <div class="relative flex max-w-full flex-wrap items-center gap-1 sm:gap-2">
                 <nav class="max-w-full overflow-x-auto rounded-md border border-line bg-surface" aria-label="Time range">
                     <ul class="flex">{presets}</ul>
                 </nav>
