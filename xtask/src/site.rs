@@ -23,7 +23,10 @@ pub fn build(release: bool, out: &Path) -> anyhow::Result<()> {
     let demo = out.join("demo");
     fs::create_dir_all(&demo)?;
     for file in ["earthquakes.json", "flights-200k.json"] {
-        copy_if_newer(&Path::new("style/node_modules/vega-datasets/data").join(file), &demo.join(file))?;
+        copy_if_newer(
+            &Path::new("style/node_modules/vega-datasets/data").join(file),
+            &demo.join(file),
+        )?;
     }
     if release {
         compress(&pkg)?;
@@ -34,10 +37,20 @@ pub fn build(release: bool, out: &Path) -> anyhow::Result<()> {
 /// Compiles `frontend` alone: one call over the workspace would unify its features with the server's.
 fn compile(release: bool) -> anyhow::Result<PathBuf> {
     let profile = if release { "wasm-release" } else { "wasm-dev" };
-    run(Command::new(env::var_os("CARGO").unwrap_or("cargo".into()))
-        .args(["build", "--package", "frontend", "--target", "wasm32-unknown-unknown", "--profile", profile]))?;
+    run(Command::new(env::var_os("CARGO").unwrap_or("cargo".into())).args([
+        "build",
+        "--package",
+        "frontend",
+        "--target",
+        "wasm32-unknown-unknown",
+        "--profile",
+        profile,
+    ]))?;
     let target = env::var_os("CARGO_TARGET_DIR").map_or("target".into(), PathBuf::from);
-    Ok(target.join("wasm32-unknown-unknown").join(profile).join("frontend.wasm"))
+    Ok(target
+        .join("wasm32-unknown-unknown")
+        .join(profile)
+        .join("frontend.wasm"))
 }
 
 /// Writes dash.js and dash_bg.wasm, unless they are younger than the module.
@@ -52,9 +65,18 @@ fn bind(wasm: &Path, pkg: &Path) -> anyhow::Result<()> {
 
 fn shrink(wasm: &Path) -> anyhow::Result<()> {
     let npm = Path::new("style/node_modules/.bin/wasm-opt");
-    let program = if npm.exists() { npm.as_os_str() } else { "wasm-opt".as_ref() };
-    run(Command::new(program).arg("-Oz").arg("--all-features").arg(wasm).arg("-o").arg(wasm))
-        .context("wasm-opt is needed for a release: apt-get install binaryen")
+    let program = if npm.exists() {
+        npm.as_os_str()
+    } else {
+        "wasm-opt".as_ref()
+    };
+    run(Command::new(program)
+        .arg("-Oz")
+        .arg("--all-features")
+        .arg(wasm)
+        .arg("-o")
+        .arg(wasm))
+    .context("wasm-opt is needed for a release: apt-get install binaryen")
 }
 
 /// Packages from the lock file, then styles and charts.
@@ -122,7 +144,9 @@ fn is_newer(made: &Path, source: &Path) -> bool {
 }
 
 fn run(command: &mut Command) -> anyhow::Result<()> {
-    let status = command.status().with_context(|| format!("cannot start {:?}", command.get_program()))?;
+    let status = command
+        .status()
+        .with_context(|| format!("cannot start {:?}", command.get_program()))?;
     if !status.success() {
         bail!("{:?} ended with {status}", command.get_program());
     }
