@@ -25,6 +25,8 @@ pub async fn run(state: State, entry: Arc<Entry>, interval_ms: u64) {
             return;
         }
     };
+    // The use of a processor is told between two looks: the first sample would say that there is none.
+    tokio::time::sleep(sysinfo::MINIMUM_CPU_UPDATE_INTERVAL).await;
     let mut clock = interval(Duration::from_millis(interval_ms));
     clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -115,17 +117,26 @@ impl Sampler {
             .collect()
     }
 
+    /// One record for each interface, and one for all of them but the loopback.
     fn networks(&mut self, at: i64) -> Vec<Value> {
         self.networks.refresh(true);
         let seconds = self.last.elapsed().as_secs_f64().max(0.001);
         self.last = Instant::now();
         let rate = |bytes: u64| round(bytes as f64 / seconds);
-        self.networks
-            .iter()
-            .map(|(name, n)| {
-                json!({"at": at, "network": {"interface": name.to_string_lossy(), "received_per_s": rate(n.received()), "sent_per_s": rate(n.transmitted())}})
-            })
-            .collect()
+        let (mut received, mut sent) = (0, 0);
+        let mut records = Vec::new();
+        for (name, n) in &self.networks {
+            let name = name.to_string_lossy();
+            if name != "lo" {
+                received += n.received();
+                sent += n.transmitted();
+            }
+            let rates =
+                json!({"interface": name, "received_per_s": rate(n.received()), "sent_per_s": rate(n.transmitted())});
+            records.push(json!({"at": at, "network": rates}));
+        }
+        records.push(json!({"at": at, "traffic": {"in_per_s": rate(received), "out_per_s": rate(sent)}}));
+        records
     }
 }
 
