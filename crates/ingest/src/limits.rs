@@ -5,7 +5,8 @@
 pub struct Limits {
     /// The body as it came over the wire. Default 16 MiB.
     pub body_bytes: usize,
-    /// The body after inflation, and what a CSV or Arrow body is as JSON. Default 64 MiB, at most 2 GiB.
+    /// The body after inflation, and what a CSV or Arrow body is as JSON. Default 32 MiB, at most 2 GiB: while it inflates, the old and the
+    /// new buffer are held for a moment, so a bomb costs up to twice as much.
     pub inflated_bytes: usize,
     /// One record as JSON. A larger one is rejected alone. Default 1 MiB.
     pub record_bytes: usize,
@@ -26,7 +27,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             body_bytes: 16 << 20,
-            inflated_bytes: 64 << 20,
+            inflated_bytes: 32 << 20,
             record_bytes: 1 << 20,
             depth: 32,
             fields_per_record: 1_000,

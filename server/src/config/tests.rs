@@ -91,7 +91,7 @@ fn what_is_wrong_is_one_line_with_name_finding_and_remedy() {
         ("DASH_INGEST_MAX_DEPTH", "129", "1 to 128"),
         ("DASH_INGEST_MAX_INFLATED", "1MiB", "DASH_INGEST_MAX_BODY"),
         ("DASH_INGEST_MEMORY", "16MiB", "together"),
-        ("DASH_SPOOL_QUEUE", "64MiB", "DASH_INGEST_MAX_INFLATED"),
+        ("DASH_SPOOL_QUEUE", "32MiB", "DASH_INGEST_MAX_INFLATED"),
         ("DASH_SPOOL_AGE", "0s", "60s"),
     ] {
         let line = line(&[(name, value)]);

@@ -229,7 +229,7 @@ pub const SECTIONS: &[Section] = &[
             ),
             plain(
                 "DASH_INGEST_MAX_INFLATED",
-                "64MiB",
+                "32MiB",
                 "a size from 1KiB to 512MiB, not less than DASH_INGEST_MAX_BODY",
                 "A body after gzip or zstd, or as JSON.",
             ),

@@ -70,7 +70,7 @@ async fn a_slow_body_is_not_waited_for() {
 
 #[tokio::test]
 async fn more_bodies_than_memory_are_told_to_come_back() {
-    let app = TestApp::with(&[("DASH_INGEST_MEMORY", "80MiB")]).await;
+    let app = TestApp::with(&[("DASH_INGEST_MEMORY", "50MiB")]).await;
     let pipeline = app.pipeline("crowded", value_mapping()).await;
     // A compressed body reserves what it may become: two at once do not fit.
     let parts = futures::stream::unfold(0, |i| async move {
