@@ -24,7 +24,7 @@ test("a range without data says so and leads to the data", async ({ page, visit 
   await visit("/dashboards/earthquakes?range=5m");
   const magnitude = widget(page, "Magnitude");
   await expect(magnitude).toContainText("No data in this range");
-  await magnitude.getByRole("link").click();
+  await magnitude.getByRole("link", { name: "Show everything there is" }).click();
   await page.waitForURL("**/dashboards/earthquakes?range=all");
   await expect(page.getByRole("region", { name: "Magnitude, in figures" })).toContainText("6.4");
 });

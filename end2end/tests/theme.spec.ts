@@ -14,6 +14,8 @@ test("a choice of colours holds on every page, from the first paint", async ({ p
   await expect(page.locator("html")).toHaveAttribute("data-theme", "dark");
   await expect(page, "one stays where one is").toHaveURL(/\/pipelines\?tab=x$/);
   await expect(choice(page, "Dark colours")).toHaveAttribute("aria-current", "true");
+  // A page that is on its way has no style yet.
+  await page.waitForLoadState();
   const dark = await background(page);
   expect(dark).not.toBe(light);
 
@@ -23,7 +25,7 @@ test("a choice of colours holds on every page, from the first paint", async ({ p
     expect(html, path).toMatch(/<html[^>]* data-theme="dark"/);
   }
   await visit("/");
-  expect(await background(page)).toBe(dark);
+  await expect.poll(() => background(page)).toBe(dark);
   await expect(choice(page, "Dark colours")).toHaveAttribute("aria-current", "true");
 
   // Against the system's own choice.
@@ -31,11 +33,11 @@ test("a choice of colours holds on every page, from the first paint", async ({ p
   await visit("/pipelines");
   await choice(page, "Light colours").click();
   await expect(page.locator("html")).toHaveAttribute("data-theme", "light");
-  expect(await background(page)).toBe(light);
+  await expect.poll(() => background(page)).toBe(light);
 
   await choice(page, "Colours of the system").click();
   await expect(page.locator("html")).not.toHaveAttribute("data-theme");
-  expect(await background(page)).toBe(dark);
+  await expect.poll(() => background(page)).toBe(dark);
   await page.reload();
   if (javaScriptEnabled !== false) await hydrated(page);
   await expect(page.locator("html")).not.toHaveAttribute("data-theme");
