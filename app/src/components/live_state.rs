@@ -33,7 +33,7 @@ pub fn LiveState() -> impl IntoView {
                     view! {
                         <Badge tone=Tone::Warn>
                             <Icon icon=icons::SignalLost />
-                            "Not live"
+                            "Not live "
                             // No room for it on a phone.
                             <span class="hidden sm:inline">"since " {time::local_clock(since_ms)}</span>
                         </Badge>
