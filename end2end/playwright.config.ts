@@ -43,6 +43,7 @@ export default defineConfig({
   // The server is built without optimisation, and its machine may have two cores.
   timeout: 60_000,
   expect: { timeout: 15_000 },
+  reportSlowTests: null,
   // Its last line says how many passed.
   reporter: "list",
   projects: [

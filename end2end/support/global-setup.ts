@@ -5,5 +5,6 @@ export default async function () {
   const server = await OwnServer.first();
   process.env.END2END_URL = server.url;
   process.env.END2END_DATA = server.data;
+  process.env.END2END_STARTED = String(Date.now());
   return () => server.stop();
 }

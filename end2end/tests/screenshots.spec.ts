@@ -14,11 +14,10 @@ for (const [name, path, viewport, colorScheme] of [
   ["phone", "/dashboards/this-machine", PHONE, "light"],
   ["pipeline", "/pipelines/earthquakes", DESKTOP, "light"],
 ] as const) {
-  test(`picture: ${name}`, { tag: "@javascript" }, async ({ page, visit, server }) => {
+  test(`picture: ${name}`, { tag: "@javascript" }, async ({ page, visit }) => {
     test.setTimeout(360_000);
     // A chart that is filled: the dashboard shows five minutes.
-    const machine = server.demo("this-machine");
-    await expect.poll(async () => (await server.stats(machine)).mapped, { timeout: 330_000 }).toBeGreaterThan(240 * 5);
+    await page.waitForTimeout(Math.max(0, Number(process.env.END2END_STARTED) + 305_000 - Date.now()));
     await page.setViewportSize(viewport);
     await page.emulateMedia({ colorScheme, reducedMotion: "reduce" });
     await visit(path);
