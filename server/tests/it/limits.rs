@@ -120,5 +120,7 @@ async fn a_full_spool_answers_503_before_anything_is_acknowledged() {
         break body;
     };
     assert!(refusal["detail"].as_str().unwrap().contains("spool"), "{refusal}");
-    assert_eq!(app.stats(&pipeline).await.accepted, accepted);
+    // An event that moves from the spool to the ledger while the figures are read is missed for a moment.
+    let stats = app.until(&pipeline, |s| s.accepted >= accepted).await;
+    assert_eq!(stats.accepted, accepted, "what was refused is not counted");
 }
