@@ -153,7 +153,11 @@ impl Val {
     /// NULL as a value of another type.
     pub fn typed(self, ty: Ty) -> Self {
         if self.ty == Ty::Null && ty != Ty::Null {
-            return Self::atom(lit(NULL).cast(ty.dtype()), ty, 0);
+            // NULL for certain; what went wrong on the way to it still did.
+            return Self {
+                fault: self.fault,
+                ..Self::atom(lit(NULL).cast(ty.dtype()), ty, 0)
+            };
         }
         self
     }

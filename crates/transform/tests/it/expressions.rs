@@ -145,6 +145,8 @@ fn answers_are_those_of_postgresql() {
         ("COALESCE(a, 1 / zero)", "7"),
         ("COALESCE(a, 5 % 0)", "7"),
         ("COALESCE(n, 5 % 0)", "fault"),
+        ("NULLIF(NULL, 1 / zero) = 1", "fault"),
+        ("COALESCE(NULLIF(NULL, 1 / zero), 2)", "fault"),
         ("COALESCE(n, NULL)", "NULL"),
         ("NULLIF(a, 7)", "NULL"),
         ("NULLIF(a, 8)", "7"),
