@@ -191,6 +191,11 @@ pub(super) fn float_arithmetic(levels: &mut Levels, a: Val, op: &Op, b: Val) -> 
     let (settle_a, settle_b) = (!keeps(&b), !keeps(&a) || *op == Op::Divide);
     let a = if settle_a { levels.settle(a) } else { a };
     let b = if settle_b { levels.settle(b) } else { b };
+    // Polars multiplies by the reciprocal of a scalar, which may round to another number than the division does.
+    let b = match op {
+        Op::Divide => levels.spread(b),
+        _ => b,
+    };
     let (x, y) = (a.expr.clone(), b.expr.clone());
     let expr = match op {
         Op::Plus => x + y,

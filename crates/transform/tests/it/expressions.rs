@@ -54,6 +54,8 @@ fn answers_are_those_of_postgresql() {
         ("a % -3", "1"),
         ("-7.5 % 2", "-1.5"),
         ("a / b", "3.5"),
+        // The nearest number to the quotient, not to the product with the rounded reciprocal.
+        ("(a + 7657192783303734.0) / 3", "2552397594434580.5"),
         ("a + x", "9.5"),
         ("-(a + b)", "-9"),
         ("+x", "2.5"),
