@@ -216,9 +216,8 @@ impl SilverStage {
             .collect();
         let mut sets = Vec::new();
         for batch in missing {
-            let entry = Arc::clone(&entry);
-            let remapped = tokio::task::spawn_blocking(move || mapped::map_batches(&entry, &[batch]));
-            sets.extend(remapped.await);
+            let map = || map_on_pool(Arc::clone(&entry), vec![batch.clone()]);
+            sets.push(retry("map a batch", map).await.0);
         }
         sets
     }
