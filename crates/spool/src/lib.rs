@@ -26,6 +26,7 @@ mod queue;
 mod reader;
 mod recover;
 mod scan;
+mod space;
 mod spool;
 mod stage;
 mod writer;

@@ -2,10 +2,7 @@
 
 use std::{
     fmt,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicU64, Ordering},
-    },
+    sync::{Arc, atomic::AtomicU64},
     thread,
 };
 
@@ -19,6 +16,7 @@ use crate::{
     ledger::Ledger,
     queue::{End, Queue, Waiting},
     recover::{Recovered, recover},
+    space::Space,
     writer::Writer,
 };
 
@@ -42,7 +40,7 @@ pub(crate) struct Shared {
     pub ledger: Mutex<Ledger>,
     /// Bytes of all segments.
     pub used: AtomicU64,
-    pub disk_full: AtomicBool,
+    pub space: Space,
     pub progress: watch::Sender<Progress>,
 }
 
@@ -69,7 +67,7 @@ impl Spool {
             queue: Queue::default(),
             used: AtomicU64::new(ledger.bytes()),
             ledger: Mutex::new(ledger),
-            disk_full: AtomicBool::new(false),
+            space: Space::new(disk.clone(), options.dir.clone(), options.min_free_bytes),
             progress: watch::Sender::default(),
         });
         let inner = Inner {
@@ -141,7 +139,7 @@ impl Spool {
         self.inner.shared.ledger.lock().is_pending(stage, batch)
     }
 
-    /// The state of the whole spool.
+    /// The state of the whole spool. Asks the disk, at most once a second, when it was full.
     pub fn depth(&self) -> Depth {
         let shared = &*self.inner.shared;
         let queued_bytes = shared.queue.bytes();
@@ -149,6 +147,7 @@ impl Spool {
             Some(End::Stopped(why)) => Some(why.to_string()),
             _ => None,
         };
+        let disk_full = shared.space.is_full();
         let mut ledger = shared.ledger.lock();
         Depth {
             segments: ledger.segments(),
@@ -156,7 +155,7 @@ impl Spool {
             queued_bytes,
             pending: ledger.pending(None),
             next: ledger.next(),
-            disk_full: shared.disk_full.load(Ordering::Acquire),
+            disk_full,
             stopped,
         }
     }

@@ -57,7 +57,7 @@ pub struct Depth {
     pub pending: Pending,
     /// The sequence that the next batch gets.
     pub next: EventSeq,
-    /// The last commit found the disk full.
+    /// The last commit found the disk full, and it is not known to have space again.
     pub disk_full: bool,
     /// Why the spool takes nothing any more.
     pub stopped: Option<String>,

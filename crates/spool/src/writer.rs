@@ -136,10 +136,7 @@ impl Writer {
 
     /// Answers what was committed; nothing when the disk is full.
     fn write(&mut self, batches: Vec<crate::NewBatch>, size: u64) -> Result<Option<Vec<FrameHead>>, String> {
-        // Where it cannot be asked for, the write will tell.
-        let free = self.disk.free_bytes(&self.options.dir).unwrap_or(u64::MAX);
-        if free < self.options.min_free_bytes.saturating_add(size) {
-            self.full(true);
+        if !self.shared.space.fits(size) {
             return Ok(None);
         }
         let holds_frames = self.active.end > codec::HEADER as u64;
@@ -163,7 +160,7 @@ impl Writer {
             let cut = self.active.file.set_len(self.active.end);
             return match cut {
                 Ok(()) if is_full(&e) => {
-                    self.full(true);
+                    self.shared.space.refused(size);
                     Ok(None)
                 }
                 _ => Err(format!("writing a segment failed: {e}")),
@@ -174,7 +171,7 @@ impl Writer {
             let _ = self.active.file.set_len(self.active.end);
             return Err(format!("flushing a segment failed: {e}"));
         }
-        self.full(false);
+        self.shared.space.written();
         self.active.end += self.buffer.len() as u64;
         self.seal_at
             .get_or_insert_with(|| Instant::now() + self.options.segment_age);
@@ -252,16 +249,6 @@ impl Writer {
     fn stop(&self, why: &str) {
         if self.shared.queue.stop(End::Stopped(why.into())) {
             tracing::error!(why, "the spool accepts nothing until it is opened again");
-        }
-    }
-
-    fn full(&self, full: bool) {
-        if self.shared.disk_full.swap(full, Ordering::AcqRel) != full {
-            if full {
-                tracing::warn!(dir = %self.options.dir.display(), "the disk is full: nothing is accepted");
-            } else {
-                tracing::info!(dir = %self.options.dir.display(), "the disk has space again");
-            }
         }
     }
 }

@@ -27,6 +27,8 @@ struct Faults {
     panic_sync: bool,
     hold_sync: bool,
     syncs: u64,
+    /// How often it was asked for its space.
+    asks: u64,
 }
 
 #[derive(Clone, Default)]
@@ -88,7 +90,9 @@ impl Disk for FaultyDisk {
     }
 
     fn free_bytes(&self, _: &Path) -> io::Result<u64> {
-        Ok(self.0.0.lock().free.unwrap_or(u64::MAX))
+        let mut faults = self.0.0.lock();
+        faults.asks += 1;
+        Ok(faults.free.unwrap_or(u64::MAX))
     }
 }
 
@@ -294,6 +298,50 @@ async fn the_reserve_of_the_disk_is_not_touched() {
     assert_eq!(spool.append(batch(1, 1)).await, Err(AppendError::DiskFull));
     disk.set(|f| f.free = Some(2_000_000));
     assert_eq!(spool.append(batch(1, 1)).await, Ok(EventSeq(0)));
+}
+
+#[tokio::test]
+async fn a_disk_that_was_cleared_is_found_to_have_space_although_nothing_comes() {
+    let dir = tempdir().unwrap();
+    let options = Options {
+        min_free_bytes: 1_000_000,
+        ..options(&dir)
+    };
+    let disk = FaultyDisk::default();
+    let spool = disk.spool(&options);
+    disk.set(|f| f.free = Some(999_999));
+    assert_eq!(spool.append(batch(1, 1)).await, Err(AppendError::DiskFull));
+    let (begun, before) = (std::time::Instant::now(), disk.0.0.lock().asks);
+    for _ in 0..1_000 {
+        assert!(spool.depth().disk_full);
+    }
+    let asked = disk.0.0.lock().asks - before;
+    assert!(asked <= begun.elapsed().as_secs(), "asked {asked} times");
+    // The reserve alone is not enough: the batch that was refused did not fit.
+    disk.set(|f| f.free = Some(1_000_010));
+    tokio::time::sleep(Duration::from_millis(1_100)).await;
+    assert!(spool.depth().disk_full);
+    disk.set(|f| f.free = Some(2_000_000));
+    until("it has space again", || !spool.depth().disk_full).await;
+    // A disk that has space is not asked.
+    let before = disk.0.0.lock().asks;
+    assert!(!spool.depth().disk_full);
+    assert_eq!(disk.0.0.lock().asks, before);
+}
+
+#[tokio::test]
+async fn a_write_that_a_quota_refused_needs_more_space_than_there_was() {
+    let dir = tempdir().unwrap();
+    let options = options(&dir);
+    let disk = FaultyDisk::default();
+    let spool = disk.spool(&options);
+    // It says that there is room, and takes nothing.
+    disk.set(|f| (f.space, f.free) = (Some(0), Some(1_000_000)));
+    assert_eq!(spool.append(batch(1, 1)).await, Err(AppendError::DiskFull));
+    tokio::time::sleep(Duration::from_millis(1_100)).await;
+    assert!(spool.depth().disk_full);
+    disk.set(|f| f.free = Some(2_000_000));
+    until("it has space again", || !spool.depth().disk_full).await;
 }
 
 #[tokio::test]
