@@ -13,9 +13,14 @@ pub struct Spark {
     pub area: String,
 }
 
-/// The line of `points` within the range of `result`; nothing when there are less than two points.
+/// Points that a line needs to say something. The first and the last bucket are cut by the range, so a sum or a count
+/// dips there whatever happened; between them two points are a slope and nothing else. From three whole ones on there
+/// is a course to see.
+const FEWEST: usize = 5;
+
+/// The line of `points` within the range of `result`; nothing when they are too few to make a shape.
 pub fn spark(result: &QueryResult, points: &[Point]) -> Option<Spark> {
-    if points.len() < 2 {
+    if points.len() < FEWEST {
         return None;
     }
     let (min, max) = extent(points.iter().map(|p| p.1))?;
@@ -191,15 +196,20 @@ mod tests {
 
     #[test]
     fn it_spans_the_range_and_the_values() {
-        let spark = of(0, &[(0, 1.0), (5_000, 3.0), (10_000, 2.0)]).expect("a line");
-        assert_eq!(spark.line, "M0.0 95.0L50.0 5.0L100.0 50.0");
-        assert_eq!(spark.area, "M0.0 100L0.0 95.0L50.0 5.0L100.0 50.0L100.0 100Z");
+        let points = [(0, 1.0), (2_000, 2.0), (5_000, 3.0), (8_000, 2.0), (10_000, 2.0)];
+        let spark = of(0, &points).expect("a line");
+        assert_eq!(spark.line, "M0.0 95.0L20.0 50.0L50.0 5.0L80.0 50.0L100.0 50.0");
+        assert_eq!(
+            spark.area,
+            "M0.0 100L0.0 95.0L20.0 50.0L50.0 5.0L80.0 50.0L100.0 50.0L100.0 100Z"
+        );
     }
 
     #[test]
     fn a_gap_lifts_the_pen() {
-        let spark = of(1_000, &[(0, 1.0), (1_000, 1.0), (8_000, 1.0), (9_000, 1.0)]).expect("a line");
-        assert_eq!(spark.line, "M0.0 50.0L10.0 50.0M80.0 50.0L90.0 50.0");
+        let points = [(0, 1.0), (1_000, 1.0), (7_000, 1.0), (8_000, 1.0), (9_000, 1.0)];
+        let spark = of(1_000, &points).expect("a line");
+        assert_eq!(spark.line, "M0.0 50.0L10.0 50.0M70.0 50.0L80.0 50.0L90.0 50.0");
     }
 
     #[test]
@@ -241,7 +251,11 @@ mod tests {
     }
 
     #[test]
-    fn one_point_is_no_line() {
-        assert_eq!(of(0, &[(0, 1.0)]), None);
+    fn few_points_are_no_line() {
+        let points: Vec<(i64, f64)> = (0..5).map(|i| (i * 2_000, i as f64)).collect();
+        for few in 0..5 {
+            assert_eq!(of(2_000, &points[..few]), None, "{few} points");
+        }
+        assert!(of(2_000, &points).is_some());
     }
 }
