@@ -7,6 +7,7 @@ pub mod dashboard;
 pub mod ids;
 pub mod live;
 pub mod mapping;
+pub mod order;
 pub mod path;
 pub mod pipeline;
 pub mod point;

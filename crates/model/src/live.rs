@@ -7,6 +7,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    order,
     query::{Point, QueryResult, QuerySpec, Resolution, SeriesData},
     stats::PipelineStats,
 };
@@ -169,7 +170,7 @@ impl QueryPatch {
             }
         }
         state.series.retain(|s| !s.points.is_empty());
-        state.series.sort_by(|a, b| a.tags.cmp(&b.tags));
+        state.series.sort_by(|a, b| order::groups(&a.tags, &b.tags));
     }
 
     /// True when nothing but the end of the range moved.
@@ -238,7 +239,7 @@ mod tests {
             })
             .filter(|s| !s.points.is_empty())
             .collect();
-        all.sort_by(|a, b| a.tags.cmp(&b.tags));
+        all.sort_by(|a, b| order::groups(&a.tags, &b.tags));
         all.dedup_by(|a, b| a.tags == b.tags);
         QueryResult {
             resolution: Resolution {

@@ -76,6 +76,7 @@ pub struct QueryResult {
     /// The range that was answered: inclusive, exclusive, milliseconds.
     pub from_ms: i64,
     pub to_ms: i64,
+    /// In the order of [`order::groups`](crate::order::groups).
     pub series: Vec<SeriesData>,
     /// Series that were left out because there are more than [`MAX_SERIES`].
     pub omitted_series: u32,

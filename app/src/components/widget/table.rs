@@ -8,7 +8,7 @@ use super::{answers::Answers, time, words};
 use crate::{
     chart::Answer,
     components::format,
-    model::{dashboard::Widget, mapping::Tags, query::Aggregation},
+    model::{dashboard::Widget, mapping::Tags, order, query::Aggregation},
 };
 
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -169,11 +169,9 @@ fn collect(answers: &[Answer], queries: usize, unit: Option<&str>) -> Rows {
     let mut tags: Vec<String> = rows.keys().flat_map(|t| t.keys()).cloned().collect();
     tags.sort_unstable();
     tags.dedup();
-    Rows {
-        tags,
-        units,
-        rows: rows.into_values().collect(),
-    }
+    let mut rows: Vec<Row> = rows.into_values().collect();
+    rows.sort_by(|a, b| order::groups(&a.tags, &b.tags));
+    Rows { tags, units, rows }
 }
 
 impl Rows {
@@ -184,7 +182,7 @@ impl Rows {
         rows.sort_by(|a, b| match column {
             Column::Tag(i) => {
                 let of = |r: &Row| tags.get(i).and_then(|t| r.tags.get(t).cloned());
-                compare(of(a), of(b), |a, b| directed(natural(a, b)))
+                compare(of(a), of(b), |a, b| directed(order::natural(a, b)))
             }
             Column::Value(i) => {
                 let of = |r: &Row| r.values.get(i).copied().flatten();
@@ -199,14 +197,6 @@ fn compare<T>(a: Option<T>, b: Option<T>, both: impl Fn(&T, &T) -> Ordering) -> 
     match (a, b) {
         (Some(a), Some(b)) => both(&a, &b),
         (a, b) => b.is_some().cmp(&a.is_some()),
-    }
-}
-
-/// Numbers by size, so that 10 comes behind 9; other texts by their letters.
-fn natural(a: &String, b: &String) -> Ordering {
-    match (a.parse::<f64>(), b.parse::<f64>()) {
-        (Ok(a), Ok(b)) => a.total_cmp(&b),
-        _ => a.cmp(b),
     }
 }
 
@@ -258,6 +248,11 @@ mod tests {
             ([Some(6.0), Some(1.0)].as_slice(), 7)
         );
         assert_eq!(rows.units, [Some("%".to_owned()), Some("%".to_owned())]);
+    }
+
+    #[test]
+    fn rows_go_by_the_size_of_numbers_in_their_tags() {
+        assert_eq!(cores(&rows()), ["9", "10", "x"]);
     }
 
     #[test]

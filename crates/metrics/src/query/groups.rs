@@ -7,7 +7,7 @@ use std::{
 };
 
 use chrono::{DateTime, Utc};
-use dash_model::{MappingVersionId, mapping::Tags, query::MetricQuery};
+use dash_model::{MappingVersionId, mapping::Tags, order, query::MetricQuery};
 use deadpool_postgres::{GenericClient, Transaction};
 use tokio_postgres::types::ToSql;
 
@@ -20,7 +20,7 @@ pub struct Group {
     pub series: Vec<i64>,
 }
 
-/// Groups by rising tags.
+/// Groups in the order in which they are shown.
 pub async fn select(
     tx: &Transaction<'_>,
     version: MappingVersionId,
@@ -66,7 +66,7 @@ pub async fn select(
             }
         })
         .collect();
-    groups.sort_by(|a, b| a.tags.cmp(&b.tags));
+    groups.sort_by(|a, b| order::groups(&a.tags, &b.tags));
     Ok(groups)
 }
 
@@ -121,6 +121,6 @@ pub async fn newest(
     let omitted = with_points.len().saturating_sub(super::GROUPS);
     with_points.truncate(super::GROUPS);
     let mut kept: Vec<Group> = with_points.into_iter().map(|(_, group)| group).collect();
-    kept.sort_by(|a, b| a.tags.cmp(&b.tags));
+    kept.sort_by(|a, b| order::groups(&a.tags, &b.tags));
     Ok((kept, u32::try_from(omitted).unwrap_or(u32::MAX)))
 }
