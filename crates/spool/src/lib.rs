@@ -36,7 +36,7 @@ pub use error::{AppendError, OpenError, ReadError};
 pub use options::Options;
 pub use reader::Reader;
 pub use spool::Spool;
-pub use stage::{Backlog, Depth, Pending, Stage};
+pub use stage::{Backlog, Depth, Pending, Stage, Torn};
 
 #[cfg(test)]
 mod tests;

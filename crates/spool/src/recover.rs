@@ -14,12 +14,14 @@ use crate::{
     disk::{Disk, DiskFile},
     ledger::Ledger,
     scan::{Scan, Tail, scan},
+    stage::Torn,
 };
 
 /// What the writer goes on with.
 pub(crate) struct Recovered {
     pub ledger: Ledger,
     pub active: Active,
+    pub torn: Torn,
     /// Held for as long as the directory is written to.
     pub lock: File,
 }
@@ -95,7 +97,21 @@ pub(crate) fn recover(disk: &dyn Disk, options: &Options, min_next: EventSeq) ->
         disk.remove(old).map_err(failed("removing", old))?;
     }
     ledger.begin(next, path, active.header.mark);
-    Ok(Recovered { ledger, active, lock })
+    let torn = torn(dir)?;
+    if torn.files > 0 {
+        tracing::warn!(
+            dir = %dir.display(),
+            files = torn.files,
+            bytes = torn.bytes,
+            "files with the ending torn are kept until you remove them"
+        );
+    }
+    Ok(Recovered {
+        ledger,
+        active,
+        torn,
+        lock,
+    })
 }
 
 /// How the creation of a segment went wrong.
@@ -255,6 +271,19 @@ fn segments(disk: &dyn Disk, dir: &Path) -> Result<Vec<(EventSeq, PathBuf)>, Ope
     }
     found.sort();
     Ok(found)
+}
+
+/// What this start and those before it have cut off and kept.
+fn torn(dir: &Path) -> Result<Torn, OpenError> {
+    let mut torn = Torn::default();
+    for entry in fs::read_dir(dir).map_err(failed("listing", dir))? {
+        let path = entry.map_err(failed("listing", dir))?.path();
+        if path.extension().is_some_and(|e| e == "torn") {
+            torn.files += 1;
+            torn.bytes += fs::metadata(&path).map_err(failed("measuring", &path))?.len();
+        }
+    }
+    Ok(torn)
 }
 
 fn failed(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> OpenError {

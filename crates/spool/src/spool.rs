@@ -17,6 +17,7 @@ use crate::{
     queue::{End, Queue, Waiting},
     recover::{Recovered, recover},
     space::Space,
+    stage::Torn,
     writer::Writer,
 };
 
@@ -41,6 +42,8 @@ pub(crate) struct Shared {
     /// Bytes of all segments.
     pub used: AtomicU64,
     pub space: Space,
+    /// What crashes left, as found when the spool was opened: only then is there more of it.
+    pub torn: Torn,
     pub progress: watch::Sender<Progress>,
 }
 
@@ -62,12 +65,18 @@ impl Spool {
     }
 
     pub(crate) fn open_on(disk: Arc<dyn Disk>, options: Options, min_next: EventSeq) -> Result<Self, OpenError> {
-        let Recovered { ledger, active, lock } = recover(&*disk, &options, min_next)?;
+        let Recovered {
+            ledger,
+            active,
+            torn,
+            lock,
+        } = recover(&*disk, &options, min_next)?;
         let shared = Arc::new(Shared {
             queue: Queue::default(),
             used: AtomicU64::new(ledger.bytes()),
             ledger: Mutex::new(ledger),
             space: Space::new(disk.clone(), options.dir.clone(), options.min_free_bytes),
+            torn,
             progress: watch::Sender::default(),
         });
         let inner = Inner {
@@ -157,6 +166,7 @@ impl Spool {
             next: ledger.next(),
             disk_full,
             stopped,
+            torn: shared.torn,
         }
     }
 

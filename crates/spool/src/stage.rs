@@ -61,4 +61,14 @@ pub struct Depth {
     pub disk_full: bool,
     /// Why the spool takes nothing any more.
     pub stopped: Option<String>,
+    /// What lies beside the segments, and does not count as theirs.
+    pub torn: Torn,
+}
+
+/// Files with the bytes that crashes left behind the last whole frame, as found when the spool was opened. Nothing reads
+/// them and nothing removes them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Torn {
+    pub files: usize,
+    pub bytes: u64,
 }

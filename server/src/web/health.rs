@@ -29,6 +29,11 @@ pub async fn ready(Shared(state): Shared<State>) -> (StatusCode, Json<Value>) {
         all_well &= result.is_ok();
         checks.insert(name.into(), result.map_or_else(Value::from, |()| json!("ok")));
     }
+    // No reason to send nothing here: what an operator may look at, and remove.
+    if depth.torn.files > 0 {
+        let note = json!({"files": depth.torn.files, "bytes": depth.torn.bytes});
+        checks.insert("spool_torn".into(), note);
+    }
     let status = if all_well {
         StatusCode::OK
     } else {

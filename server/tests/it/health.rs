@@ -38,6 +38,18 @@ async fn a_lost_lake_is_named() {
 }
 
 #[tokio::test]
+async fn what_a_crash_tore_is_counted_and_fails_nothing() {
+    let mut app = TestApp::start().await;
+    app.stop().await;
+    std::fs::write(app.data.path().join("spool/0000000000000000000.40.torn"), "torn off").unwrap();
+    app.start_again().await;
+    let ready = app.client.get(format!("{}/readyz", app.url)).send().await.unwrap();
+    assert_eq!(ready.status(), 200);
+    let body: Value = ready.json().await.unwrap();
+    assert_eq!(body["spool_torn"], serde_json::json!({"files": 1, "bytes": 8}));
+}
+
+#[tokio::test]
 async fn a_request_under_a_foreign_name_is_refused() {
     let app = TestApp::start().await;
     let request = app

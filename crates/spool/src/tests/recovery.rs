@@ -4,7 +4,7 @@ use dash_model::EventSeq;
 use tempfile::tempdir;
 
 use super::*;
-use crate::{OpenError, Stage, codec};
+use crate::{OpenError, Stage, Torn, codec};
 
 /// Fills a spool of `options` with `n` batches of 2 records and closes it.
 async fn filled(options: &Options, n: usize) {
@@ -100,6 +100,12 @@ async fn garbage_at_the_end_is_cut_and_kept_beside() {
     assert_eq!(fs::read(&file).unwrap(), good);
     let kept = file.with_extension(format!("{}.torn", good.len()));
     assert_eq!(fs::read(kept).unwrap(), b"what is this");
+    let torn = Torn { files: 1, bytes: 12 };
+    assert_eq!(spool.depth().torn, torn);
+    assert_eq!(spool.depth().bytes, good.len() as u64 + codec::HEADER as u64);
+    // It stays, and is counted, until somebody removes it.
+    spool.close().await;
+    assert_eq!(open(&options).depth().torn, torn);
 }
 
 #[tokio::test]
