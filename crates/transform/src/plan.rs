@@ -1,5 +1,6 @@
 //! The public face: compile once, run on every batch.
 
+use arrow::array::RecordBatch;
 use dash_model::{
     EventSeq, Micros,
     mapping::{FieldType, Mapping, MappingError},
@@ -180,6 +181,15 @@ impl Plan {
     /// Only when the engine fails; data that does not fit is in [`Transformed::quarantined`].
     pub fn run(&self, inputs: &[Input<'_>]) -> Result<Transformed, TransformError> {
         Ok(self.evaluate(inputs)?.0)
+    }
+
+    /// What the records say at the mapping's paths: a typed Arrow column each, and the received time. Where a record or a value
+    /// cannot be read there is nothing.
+    ///
+    /// # Errors
+    /// As for [`Plan::run`].
+    pub fn decode(&self, inputs: &[Input<'_>]) -> Result<RecordBatch, TransformError> {
+        Ok(self.decoder.decode(inputs)?.batch)
     }
 
     /// What becomes of each record, for people to look at: the code of [`Plan::run`], told event by event.
