@@ -5,6 +5,7 @@
 
 mod context;
 mod cores;
+mod data;
 mod machine;
 mod report;
 mod row;

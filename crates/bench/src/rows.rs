@@ -1,5 +1,9 @@
 //! The rows, one file each. A row is an async function from [`Context`] to lines of the table.
 
+mod bronze;
+mod parquet;
+mod transform;
+
 use std::{future::Future, pin::Pin};
 
 use crate::{context::Context, row::Row};
@@ -16,7 +20,23 @@ pub struct Named {
 pub type Measuring<'a> = Pin<Box<dyn Future<Output = anyhow::Result<Vec<Row>>> + 'a>>;
 
 /// In the order of the table.
-pub const ALL: &[Named] = &[];
+pub const ALL: &[Named] = &[
+    Named {
+        name: "parquet",
+        about: "JSON to Parquet on one core, beside duckdb and chdb",
+        run: |ctx| Box::pin(parquet::rows(ctx)),
+    },
+    Named {
+        name: "bronze",
+        about: "bytes of Bronze beside zstd",
+        run: |ctx| Box::pin(bronze::rows(ctx)),
+    },
+    Named {
+        name: "transform",
+        about: "a mapping as a plan beside record by record, in Rust and Elixir",
+        run: |ctx| Box::pin(transform::rows(ctx)),
+    },
+];
 
 /// Those that are asked for, in the order of the table; all when none is named.
 pub fn choose(names: &[String]) -> anyhow::Result<Vec<&'static Named>> {
