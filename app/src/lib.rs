@@ -5,6 +5,7 @@
 #![recursion_limit = "256"]
 
 pub mod api;
+pub mod books;
 pub mod chart;
 pub mod components;
 pub mod error;

@@ -13,6 +13,7 @@ use crate::{
         dashboard::Dashboard,
         live::{ClientMessage, ServerMessage},
         query::{QueryResult, QuerySpec},
+        reconcile::Reconciliation,
         stats::RecentEvent,
     },
 };
@@ -51,6 +52,12 @@ pub trait Metrics: Send + Sync {
     async fn query(&self, viewer: &Viewer, specs: Vec<QuerySpec>) -> Vec<Result<QueryResult, AppError>>;
 }
 
+#[async_trait]
+pub trait Reconcile: Send + Sync {
+    /// Holds the books of one pipeline, by slug or id, or of all against each other, as far as that does not read every row.
+    async fn reconcile(&self, viewer: &Viewer, pipeline: Option<&str>) -> Result<Reconciliation, AppError>;
+}
+
 pub trait Live: Send + Sync {
     /// Serves one socket until its input ends.
     fn connect(&self, viewer: Viewer, input: BoxStream<ClientMessage>) -> BoxStream<ServerMessage>;
@@ -63,6 +70,7 @@ pub struct Ports {
     pub pipelines: Arc<dyn Pipelines>,
     pub dashboards: Arc<dyn Dashboards>,
     pub metrics: Arc<dyn Metrics>,
+    pub reconcile: Arc<dyn Reconcile>,
     pub live: Arc<dyn Live>,
 }
 

@@ -11,7 +11,7 @@ use leptos_router::{
 use crate::{
     components::{ClockProvider, Footer, Header},
     live::LiveProvider,
-    pages::{DashboardPage, Home, NotFound, PipelinePage, Pipelines},
+    pages::{DashboardPage, Home, NotFound, PipelinePage, Pipelines, ReconcilePage},
     theme::Theme,
 };
 
@@ -64,6 +64,7 @@ pub fn App() -> impl IntoView {
                             <Route path=path!("/dashboards/:slug") view=DashboardPage ssr=SsrMode::Async />
                             <Route path=path!("/pipelines") view=Pipelines ssr=SsrMode::Async />
                             <Route path=path!("/pipelines/:slug") view=PipelinePage ssr=SsrMode::Async />
+                            <Route path=path!("/reconcile") view=ReconcilePage ssr=SsrMode::Async />
                         </Routes>
                     </main>
                     <Footer />

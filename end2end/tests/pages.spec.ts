@@ -17,6 +17,8 @@ const PATHS = [
   "/pipelines/earthquakes?tab=quarantine",
   "/pipelines/earthquakes?tab=definition",
   "/pipelines/your-data",
+  "/reconcile",
+  "/reconcile?pipeline=earthquakes",
   "/no-such-page",
 ];
 

@@ -17,6 +17,7 @@ pub mod ingest;
 pub mod live;
 pub mod ports;
 pub mod processor;
+pub mod reconcile;
 pub mod run;
 pub mod sources;
 pub mod state;

@@ -4,8 +4,10 @@ mod dashboards;
 mod live;
 mod metrics;
 mod pipelines;
+mod reconcile;
 
 pub use dashboards::*;
 pub use live::*;
 pub use metrics::*;
 pub use pipelines::*;
+pub use reconcile::*;

@@ -5,7 +5,7 @@ use leptos_meta::Title;
 
 use crate::{
     api::{PipelineOverview, list_pipelines},
-    components::{Badge, EmptyState, ErrorState, RelativeTime, Skeleton, TableWrap, Tone, format, icons},
+    components::{Badge, EmptyState, ErrorState, Icon, RelativeTime, Skeleton, TableWrap, Tone, format, icons},
     live::use_live,
     model::{
         live::{State, Topic},
@@ -20,8 +20,16 @@ pub fn Pipelines() -> impl IntoView {
     view! {
         <Title text="Pipelines" />
         <div class="page pt-6">
-            <h1>"Pipelines"</h1>
-            <p class="mt-1 mb-4 text-ink-2">"What comes in, what became of it, and how far behind each stage is."</p>
+            <div class="mb-4 flex flex-wrap items-end justify-between gap-x-4 gap-y-2">
+                <div>
+                    <h1>"Pipelines"</h1>
+                    <p class="mt-1 text-ink-2">"What comes in, what became of it, and how far behind each stage is."</p>
+                </div>
+                <a class="btn" href="/reconcile">
+                    <Icon icon=icons::ShieldCheck />
+                    "Reconcile"
+                </a>
+            </div>
             <div class="card">
                 <Suspense fallback=|| view! { <Skeleton class="h-64" /> }>
                     {move || Suspend::new(async move {

@@ -1,6 +1,7 @@
 use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
 
 use bytes::Bytes;
+use dash_model::{OrganizationId, PipelineId};
 use futures::TryStreamExt;
 use object_store::{
     BackoffConfig, ClientOptions, Error, ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload, RetryConfig,
@@ -160,20 +161,35 @@ impl Store {
 
     /// Every key below the prefix, sorted. Asks for all pages: for tests and audits, not for the data path.
     pub async fn list(&self) -> Result<Vec<String>, LakeError> {
-        let prefix = (!self.prefix.as_ref().is_empty()).then_some(&self.prefix);
+        let below = (!self.prefix.as_ref().is_empty()).then(|| self.prefix.clone());
+        let mut keys: Vec<String> = self.sizes_below(below).await?.into_iter().map(|(key, _)| key).collect();
+        keys.sort();
+        Ok(keys)
+    }
+
+    /// Keys and sizes in bytes of the objects of one pipeline, in no order. Asks for all pages, as [`list`](Self::list) does.
+    pub async fn sizes(
+        &self,
+        organization: OrganizationId,
+        pipeline: PipelineId,
+    ) -> Result<Vec<(String, u64)>, LakeError> {
+        self.sizes_below(Some(self.path(&format!("{organization}/{pipeline}"))))
+            .await
+    }
+
+    async fn sizes_below(&self, below: Option<Path>) -> Result<Vec<(String, u64)>, LakeError> {
         let found: Vec<_> = self
             .inner
-            .list(prefix)
+            .list(below.as_ref())
             .try_collect()
             .await
             .map_err(|e| failure("listing", self.prefix.as_ref(), describe(&e)))?;
-        let mut keys: Vec<String> = found
-            .iter()
-            .filter_map(|meta| Some(meta.location.prefix_match(&self.prefix)?.map(|p| p.as_ref().to_owned())))
-            .map(|parts| parts.collect::<Vec<_>>().join("/"))
-            .collect();
-        keys.sort();
-        Ok(keys)
+        let keys = found.iter().filter_map(|meta| {
+            let parts = meta.location.prefix_match(&self.prefix)?;
+            let parts: Vec<String> = parts.map(|p| p.as_ref().to_owned()).collect();
+            Some((parts.join("/"), meta.size))
+        });
+        Ok(keys.collect())
     }
 
     fn path(&self, key: &str) -> Path {

@@ -8,6 +8,7 @@
 //! PostgreSQL they are monthly partitions and views over tables. Names and columns are the same.
 
 mod aggregates;
+mod books;
 mod copy;
 mod cover;
 mod dictionary;
@@ -27,10 +28,14 @@ use std::{sync::Arc, time::Duration};
 use chrono::{DateTime, Utc};
 use dash_db::Db;
 use dash_model::{
-    EventSeq, MappingVersionId, Micros,
+    EventSeq, MappingVersionId, Micros, PipelineId,
     query::{QueryResult, QuerySpec},
 };
 
+pub use books::{
+    BookedObject, Books, BooksOptions, BucketDifference, Buckets, DeepBooks, Extent, Floor, LedgerRange, LedgerSums,
+    Piece, PipelineBooks, Place, Places,
+};
 pub use error::{DatabaseError, QueryError, SetupError, WriteError};
 pub use set::{AnsweredKey, Covered, RecordLookup, WriteSet, Written};
 
@@ -181,6 +186,14 @@ impl Silver {
     pub async fn rollup(&self) -> Result<RolledUp, DatabaseError> {
         let inner = self.inner.clone();
         tokio::spawn(async move { rollup::pass(&inner).await }).await?
+    }
+
+    /// What the books of these pipelines say at one moment, in one snapshot, for a reconciliation.
+    ///
+    /// # Errors
+    /// When the database does not answer, or takes longer than the options allow.
+    pub async fn books(&self, pipelines: &[PipelineId], options: &BooksOptions) -> Result<Books, DatabaseError> {
+        books::read(&self.inner, pipelines, options).await
     }
 
     /// Counts, of one version or of all.

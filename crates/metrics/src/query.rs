@@ -30,7 +30,7 @@ use crate::{
 use groups::Group;
 
 /// The years 1 to 9999 in milliseconds.
-const YEARS: Range<i64> = -62_135_596_800_000..253_402_300_800_000;
+pub const YEARS: Range<i64> = -62_135_596_800_000..253_402_300_800_000;
 /// Pixels of the widest chart.
 const MAX_WIDTH: u32 = 10_000;
 

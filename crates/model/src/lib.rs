@@ -13,6 +13,7 @@ pub mod pipeline;
 pub mod point;
 pub mod query;
 pub mod receipt;
+pub mod reconcile;
 pub mod record;
 pub mod stats;
 

@@ -3,8 +3,9 @@
 mod config;
 pub mod database;
 mod pipelines;
+mod reconcile;
 
-use std::path::PathBuf;
+use std::{path::PathBuf, process::ExitCode};
 
 use clap::{Parser, Subcommand};
 
@@ -37,6 +38,8 @@ enum Command {
     },
     /// Post 200,000 flights to the running server.
     DemoFlights,
+    /// Hold ledger, lake and metrics against each other. Ends with 0 when all agree, 1 when something differs, 2 when it could not be checked.
+    Reconcile(reconcile::Arguments),
 }
 
 #[derive(Subcommand)]
@@ -57,11 +60,20 @@ enum Pipelines {
 }
 
 impl Arguments {
-    /// Does what was asked.
-    pub fn execute(self) -> anyhow::Result<()> {
+    /// How the process ends when [`execute`](Self::execute) fails.
+    pub fn failure(&self) -> ExitCode {
+        match self.command {
+            // 1 is an answer.
+            Command::Reconcile(_) => ExitCode::from(reconcile::UNCHECKED),
+            _ => ExitCode::FAILURE,
+        }
+    }
+
+    /// Does what was asked, and says how the process ends.
+    pub fn execute(self) -> anyhow::Result<ExitCode> {
         let config = Config::from_process()?;
         if let Command::Config = self.command {
-            return config::print(&config);
+            return config::print(&config).map(|()| ExitCode::SUCCESS);
         }
         init_log(&config);
         let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -69,7 +81,8 @@ impl Arguments {
             .thread_stack_size(STACK)
             .build()?;
         runtime.block_on(async {
-            match self.command {
+            let done = match self.command {
+                Command::Reconcile(arguments) => return reconcile::run(&config, &arguments).await,
                 Command::Serve => crate::run::serve(config).await,
                 Command::Migrate => database::migrate(&config).await,
                 Command::Config => Ok(()),
@@ -79,7 +92,8 @@ impl Arguments {
                     Pipelines::List => pipelines::list(&config).await,
                     Pipelines::Show { pipeline } => pipelines::show(&config, &pipeline).await,
                 },
-            }
+            };
+            done.map(|()| ExitCode::SUCCESS)
         })
     }
 }

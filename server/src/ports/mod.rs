@@ -4,6 +4,7 @@ mod compute;
 mod dashboards;
 mod metrics;
 mod pipelines;
+mod reconcile;
 
 use std::sync::Arc;
 
@@ -28,6 +29,7 @@ pub fn ports(state: &State) -> Ports {
         pipelines: Arc::new(pipelines::FromState(state.clone())),
         dashboards: Arc::new(dashboards::FromDb(state.db.clone())),
         metrics: Arc::new(metrics::FromState(state.clone())),
+        reconcile: Arc::new(reconcile::FromState::new(state.clone())),
         live: Arc::new(FromHub(state.hub.clone())),
     }
 }

@@ -14,6 +14,7 @@ mod limits;
 mod live;
 mod openapi;
 mod query;
+mod reconcile;
 mod restart;
 mod signed;
 mod site;

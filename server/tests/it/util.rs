@@ -6,6 +6,7 @@ use std::{
 };
 
 use dash_db::{Db, PoolSizes, test_support::TestDatabase};
+use dash_metrics::Mode;
 use dash_model::{pipeline::CreatedPipeline, stats::PipelineStats};
 use reqwest::{Client, RequestBuilder, Response};
 use serde_json::{Value, json};
@@ -17,6 +18,8 @@ pub struct TestApp {
     pub client: Client,
     pub data: TempDir,
     pub database: TestDatabase,
+    /// What keeps the metrics.
+    pub mode: Mode,
     variables: HashMap<String, String>,
     running: Option<(Running, tokio::task::JoinHandle<()>)>,
 }
@@ -28,7 +31,11 @@ impl TestApp {
 
     /// With these variables beside those of every test.
     pub async fn with(variables: &[(&str, &str)]) -> Self {
-        let database = TestDatabase::new().await;
+        Self::on(TestDatabase::new().await, variables).await
+    }
+
+    /// On this database, whose tables decide what keeps the metrics where it has some.
+    pub async fn on(database: TestDatabase, variables: &[(&str, &str)]) -> Self {
         let data = tempfile::tempdir().expect("directory");
         let mut all = HashMap::from([
             ("DASH_ADDR".to_owned(), "127.0.0.1:0".to_owned()),
@@ -42,6 +49,7 @@ impl TestApp {
             client: Client::new(),
             data,
             database,
+            mode: Mode::Plain,
             variables: all,
             running: None,
         };
@@ -64,11 +72,16 @@ impl TestApp {
         };
         let running = Running::start(self.config(), opened).await.expect("start");
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("port");
+        self.mode = running.state.silver.mode().clone();
         self.url = format!("http://{}", listener.local_addr().expect("address"));
         let options = leptos::prelude::LeptosOptions::builder().output_name("dash").build();
         let router = server::web::router(running.state.clone(), options);
         let served = tokio::spawn(async move { axum::serve(listener, router).await.expect("serve") });
         self.running = Some((running, served));
+    }
+
+    pub fn is_running(&self) -> bool {
+        self.running.is_some()
     }
 
     pub fn running(&self) -> &Running {

@@ -1,0 +1,89 @@
+//! The check of the books, for its page.
+
+use std::time::{Duration, Instant};
+
+use app::{
+    AppError,
+    ports::{Reconcile, Viewer},
+};
+use async_trait::async_trait;
+use dash_db::store;
+use dash_metrics::{BooksOptions, Floor};
+use dash_model::{pipeline::Pipeline, reconcile::Reconciliation};
+use tokio::sync::Mutex;
+
+use crate::{failure::Failure, state::State};
+
+/// Longest that one statement may take for a page; the command line waits as long as it takes.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// One check at a time: it costs more than any other page.
+pub struct FromState {
+    state: State,
+    last: Mutex<Option<Last>>,
+}
+
+struct Last {
+    began: Instant,
+    of: (Viewer, Option<String>),
+    checked: Reconciliation,
+}
+
+impl FromState {
+    pub fn new(state: State) -> Self {
+        Self {
+            state,
+            last: Mutex::default(),
+        }
+    }
+
+    async fn pipelines(&self, viewer: &Viewer, pipeline: Option<&str>) -> Result<Vec<Pipeline>, AppError> {
+        let mut connection = self.state.db.diesel().await.map_err(Failure::from)?;
+        let Some(name) = pipeline else {
+            let all = store::pipelines::list(&mut connection, viewer.organization).await;
+            return Ok(all.map_err(Failure::from)?);
+        };
+        let found = store::pipelines::get(&mut connection, viewer.organization, name).await;
+        let found = found.map_err(Failure::from)?.ok_or_else(|| AppError::NotFound {
+            what: "pipeline".into(),
+            name: name.into(),
+        })?;
+        Ok(vec![found])
+    }
+}
+
+#[async_trait]
+impl Reconcile for FromState {
+    async fn reconcile(&self, viewer: &Viewer, pipeline: Option<&str>) -> Result<Reconciliation, AppError> {
+        let asked = Instant::now();
+        let of = (viewer.clone(), pipeline.map(str::to_owned));
+        let mut last = self.last.lock().await;
+        // Who waited while the same was checked need not check again what was checked since they asked.
+        if let Some(last) = last.as_ref().filter(|last| last.of == of && last.began >= asked) {
+            return Ok(last.checked.clone());
+        }
+        let began = Instant::now();
+        let pipelines = self.pipelines(viewer, pipeline).await?;
+        let options = BooksOptions {
+            deep: false,
+            timeout: Some(PATIENCE),
+            floors: vec![Floor {
+                node: self.state.config.process.node,
+                from: self.state.spool.oldest(),
+            }],
+        };
+        let checked = crate::reconcile::reconcile(&self.state.silver, &self.state.lake, &pipelines, &options).await;
+        let checked = checked.map_err(|error| {
+            tracing::error!(%error, "the books cannot be read");
+            AppError::Unavailable {
+                what: "The database".into(),
+            }
+        })?;
+        *last = Some(Last {
+            began,
+            of,
+            checked: checked.clone(),
+        });
+        Ok(checked)
+    }
+}
