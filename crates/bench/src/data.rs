@@ -5,3 +5,5 @@ pub mod cpu;
 pub mod device;
 pub mod foreign;
 pub mod mapper;
+pub mod points;
+pub mod postgres;

@@ -2,6 +2,8 @@
 
 mod bronze;
 mod parquet;
+mod silver_load;
+mod silver_size;
 mod transform;
 
 use std::{future::Future, pin::Pin};
@@ -30,6 +32,16 @@ pub const ALL: &[Named] = &[
         name: "bronze",
         about: "bytes of Bronze beside zstd",
         run: |ctx| Box::pin(bronze::rows(ctx)),
+    },
+    Named {
+        name: "silver-load",
+        about: "points into Silver beside psql \\copy",
+        run: |ctx| Box::pin(silver_load::rows(ctx)),
+    },
+    Named {
+        name: "silver-size",
+        about: "what compression saves in Silver",
+        run: |ctx| Box::pin(silver_size::rows(ctx)),
     },
     Named {
         name: "transform",
