@@ -3,14 +3,18 @@
 //! Read it in this order: [`row`] says what a line of the table is, [`rows`] what is measured, [`subject`] what is measured and how it is started,
 //! [`drive`] how requests are sent and timed, [`report`] how it is told.
 
+mod client;
 mod context;
 mod cores;
 mod data;
+mod drive;
+mod events;
 mod machine;
 mod report;
 mod row;
 mod rows;
 mod run;
+mod subject;
 
 use std::{path::PathBuf, process::ExitCode, time::Duration};
 

@@ -1,9 +1,12 @@
 //! The rows, one file each. A row is an async function from [`Context`] to lines of the table.
 
 mod bronze;
+mod ingest;
 mod parquet;
+mod servers;
 mod silver_load;
 mod silver_size;
+mod single;
 mod transform;
 
 use std::{future::Future, pin::Pin};
@@ -23,6 +26,16 @@ pub type Measuring<'a> = Pin<Box<dyn Future<Output = anyhow::Result<Vec<Row>>> +
 
 /// In the order of the table.
 pub const ALL: &[Named] = &[
+    Named {
+        name: "ingest",
+        about: "batches of JSON events, beside InfluxDB and VictoriaMetrics",
+        run: |ctx| Box::pin(ingest::rows(ctx)),
+    },
+    Named {
+        name: "single",
+        about: "one event a request, and how long its answer takes, beside the same",
+        run: |ctx| Box::pin(single::rows(ctx)),
+    },
     Named {
         name: "parquet",
         about: "JSON to Parquet on one core, beside duckdb and chdb",
