@@ -3,6 +3,7 @@
 mod bronze;
 mod ingest;
 mod parquet;
+mod replay;
 mod servers;
 mod silver_load;
 mod silver_size;
@@ -60,6 +61,11 @@ pub const ALL: &[Named] = &[
         name: "transform",
         about: "a mapping as a plan beside record by record, in Rust and Elixir",
         run: |ctx| Box::pin(transform::rows(ctx)),
+    },
+    Named {
+        name: "replay",
+        about: "Bronze through a mapping again",
+        run: |ctx| Box::pin(replay::rows(ctx)),
     },
 ];
 

@@ -155,6 +155,14 @@ pub struct Database {
 }
 
 impl Database {
+    /// What keeps the points, for people.
+    pub fn engine(&self) -> String {
+        match self.silver.mode() {
+            Mode::Timescale { version } => format!("TimescaleDB {version}"),
+            Mode::Plain => "plain PostgreSQL".into(),
+        }
+    }
+
     /// Connects anew, after PostgreSQL was restarted.
     ///
     /// # Errors
