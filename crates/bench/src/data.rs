@@ -7,3 +7,4 @@ pub mod foreign;
 pub mod mapper;
 pub mod points;
 pub mod postgres;
+pub mod quantiles;

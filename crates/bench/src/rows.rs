@@ -3,6 +3,7 @@
 mod bronze;
 mod ingest;
 mod parquet;
+mod query;
 mod replay;
 mod servers;
 mod silver_load;
@@ -66,6 +67,11 @@ pub const ALL: &[Named] = &[
         name: "replay",
         about: "Bronze through a mapping again",
         run: |ctx| Box::pin(replay::rows(ctx)),
+    },
+    Named {
+        name: "query",
+        about: "a dashboard's questions over 20 million points, warm and cold",
+        run: |ctx| Box::pin(query::rows(ctx)),
     },
 ];
 

@@ -163,12 +163,11 @@ impl Database {
         }
     }
 
-    /// Connects anew, after PostgreSQL was restarted.
+    /// Connects anew, after it was closed and PostgreSQL restarted.
     ///
     /// # Errors
     /// When it does not answer.
     pub async fn reopen(&mut self) -> anyhow::Result<()> {
-        self.db.close();
         (self.db, self.silver) = open(&self.url, Engine::Auto).await?;
         Ok(())
     }
