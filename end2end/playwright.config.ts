@@ -1,33 +1,11 @@
-import { existsSync } from "node:fs";
 import { defineConfig, type PlaywrightTestOptions } from "@playwright/test";
+import { launchOptions, pageOptions } from "./support/chromium.mjs";
 
 const inCi = !!process.env.CI;
 
-/** A browser of the machine: none is downloaded. */
-function chromium(): string {
-  const places = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"];
-  const found = process.env.DASH_CHROMIUM ?? places.find(existsSync);
-  if (!found) throw new Error(`no Chromium: install it (apt-get install chromium) or name it in DASH_CHROMIUM; looked for ${places.join(", ")}`);
-  return found;
-}
-
 const use: Partial<PlaywrightTestOptions> & Record<string, unknown> = {
-  launchOptions: {
-    executablePath: chromium(),
-    args: [
-      "--no-sandbox",
-      "--disable-gpu",
-      "--disable-quic",
-      "--no-first-run",
-      "--disable-background-networking",
-      "--disable-component-update",
-      "--disable-sync",
-    ],
-  },
-  viewport: { width: 1440, height: 900 },
-  // Neither the server's zone nor its words: markup that depends on them does not hydrate.
-  timezoneId: "America/New_York",
-  locale: "en-GB",
+  ...pageOptions,
+  launchOptions,
   actionTimeout: 15_000,
   navigationTimeout: 30_000,
   trace: "on-first-retry",
