@@ -20,11 +20,16 @@ const charts = new Map<number, Chart>();
 const ids = new WeakMap<Element, number>();
 let nextId = 1;
 let frame = 0;
+/** Milliseconds of a frame; charts for which there is none left are drawn with the next. */
+const BUDGET = 8;
 
 function draw() {
   frame = 0;
+  const begun = performance.now();
   for (const chart of charts.values()) {
     if (!chart.dirty || (chart.drawn && !chart.visible) || !chart.element.clientWidth) continue;
+    // A page that waits for all of its charts does not answer a click meanwhile.
+    if (performance.now() - begun > BUDGET) return schedule();
     chart.dirty = false;
     chart.drawn = true;
     // Series that are not in the new option go; zoom, tooltip and hidden legend entries stay.
