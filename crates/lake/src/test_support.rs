@@ -6,6 +6,7 @@
 use std::{
     collections::{HashMap, VecDeque},
     net::SocketAddr,
+    path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
 };
@@ -108,25 +109,37 @@ impl Faults {
     }
 }
 
-/// Stops when it is dropped, and its objects with it.
+/// Stops when it is dropped.
 pub struct S3Server {
     /// `http://127.0.0.1:port`
     pub endpoint: String,
     pub bucket: String,
     pub faults: Faults,
     accepting: JoinHandle<()>,
-    objects: tempfile::TempDir,
+    objects: PathBuf,
+    // Goes with the server, where it made the directory itself.
+    _temporary: Option<tempfile::TempDir>,
 }
 
 impl S3Server {
-    /// Starts on a free port of the loopback with one empty bucket.
+    /// Starts on a free port of the loopback with one empty bucket, which goes when the server is dropped.
     ///
     /// # Panics
     /// When the machine has no free port or no room: a test cannot go on then.
     pub async fn start() -> Self {
         let objects = tempfile::tempdir().expect("a temporary directory");
-        std::fs::create_dir(objects.path().join(BUCKET)).expect("a bucket");
-        let mut builder = S3ServiceBuilder::new(FileSystem::new(objects.path()).expect("a file system"));
+        let mut server = Self::start_in(objects.path()).await;
+        server._temporary = Some(objects);
+        server
+    }
+
+    /// The same with its objects in `dir`, which is there and empty, and stays.
+    ///
+    /// # Panics
+    /// As [`S3Server::start`].
+    pub async fn start_in(dir: &Path) -> Self {
+        std::fs::create_dir(dir.join(BUCKET)).expect("a bucket");
+        let mut builder = S3ServiceBuilder::new(FileSystem::new(dir).expect("a file system"));
         builder.set_auth(SimpleAuth::from_single(ACCESS_KEY, SECRET_KEY));
         let service = builder.build();
         let listener = TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0)))
@@ -140,7 +153,8 @@ impl S3Server {
             bucket: BUCKET.into(),
             faults,
             accepting,
-            objects,
+            objects: dir.to_owned(),
+            _temporary: None,
         }
     }
 
@@ -159,8 +173,12 @@ impl S3Server {
     /// # Panics
     /// When it is not there.
     pub fn remove(&self, key: &str) {
-        let path = self.objects.path().join(&self.bucket).join(key);
-        std::fs::remove_file(path).expect("an object to remove");
+        std::fs::remove_file(self.bucket_dir().join(key)).expect("an object to remove");
+    }
+
+    /// Where the bucket's objects lie, as files under their keys.
+    pub fn bucket_dir(&self) -> PathBuf {
+        self.objects.join(&self.bucket)
     }
 
     /// A lake in this server's bucket.
