@@ -1,6 +1,6 @@
 # make run   - installs what is missing, builds, serves a live dashboard
 # make test  - installs what is missing, runs every test
-# The others: dev, check, test-browser, site, demo-flights, screenshots, bench, release, clean
+# The others: dev, check, test-browser, site, demo-flights, screenshots, bench, crash, release, clean
 
 SHELL := /bin/bash
 CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/dash
@@ -11,7 +11,7 @@ export PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD := 1
 
 SERVER := $(CARGO_TARGET_DIR)/debug/server
 
-.PHONY: run dev test test-browser check lint site build demo-flights screenshots bench release clean setup-run setup-test
+.PHONY: run dev test test-browser check lint site build demo-flights screenshots bench crash release clean setup-run setup-test
 
 run: setup-run build
 	@set -a; [ ! -f .env ] || . ./.env; set +a; exec $(SERVER) serve
@@ -69,6 +69,16 @@ bench: setup-run
 	@cargo bench --quiet $(if $(PROFILE),--profile $(PROFILE)) --package server --bench load --no-run
 	@$(CARGO_TARGET_DIR)/debug/test-postgres -- cargo bench --quiet $(if $(PROFILE),--profile $(PROFILE)) --package server --bench load -- \
 		$(foreach o,$(BENCH_OPTIONS),$(if $($(o)),--$(call lower,$(o)) '$($(o))'))
+
+# Breaks a running server in many ways and checks that nothing it acknowledged is lost or counted twice; see docs/crash.md.
+# Options: make crash N=100 (kills) SEED=4711 SHORT=1; PROFILE=release for an optimised server.
+CRASH_PROFILE := $(or $(PROFILE),dev)
+crash: setup-run
+	@scripts/step crash "building"
+	@cargo build --quiet --profile $(CRASH_PROFILE) --package server
+	@cargo build --quiet --profile $(CRASH_PROFILE) --package dash-crash
+	@bin=$(CARGO_TARGET_DIR)/$(patsubst dev,debug,$(CRASH_PROFILE)); exec $$bin/crash --server $$bin/server \
+		$(if $(N),--kills '$(N)') $(if $(SEED),--seed '$(SEED)') $(if $(filter-out 0,$(SHORT)),--short)
 
 # An optimised server and site in target/release-bundle.
 release: setup-run
