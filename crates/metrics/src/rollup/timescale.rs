@@ -67,6 +67,7 @@ async fn refresh(client: &Client, inner: &Inner) -> Result<RolledUp, DatabaseErr
         .map(|(_, day)| day)
         .collect();
 
+    let whole = whole_windows(client).await?;
     let mut failed = BTreeSet::new();
     for (aggregate, starts, width) in [
         ("metrics_1m", &hours, HOUR),
@@ -74,7 +75,7 @@ async fn refresh(client: &Client, inner: &Inner) -> Result<RolledUp, DatabaseErr
         ("metrics_1d", &days, DAY),
     ] {
         for window in windows(starts, width) {
-            match call(client, aggregate, &window).await {
+            match call(client, aggregate, &window, whole).await {
                 Err(e) if overflows(&e) => {}
                 other => {
                     other?;
@@ -83,7 +84,7 @@ async fn refresh(client: &Client, inner: &Inner) -> Result<RolledUp, DatabaseErr
             }
             // A sum that overflows: find the stretch, leave its hours to be read from their points.
             for &start in starts.range(window) {
-                match call(client, aggregate, &(start..start + width)).await {
+                match call(client, aggregate, &(start..start + width), whole).await {
                     Err(e) if overflows(&e) => failed.extend(start / HOUR..(start + width) / HOUR),
                     other => other?,
                 }
@@ -108,10 +109,23 @@ async fn refresh(client: &Client, inner: &Inner) -> Result<RolledUp, DatabaseErr
     })
 }
 
+/// What makes a refresh take a window in one go. Newer versions cut it into pieces of ten buckets; each piece reads the chunk from
+/// end to end, since the index of the points begins with their series.
+async fn whole_windows(client: &Client) -> Result<&'static str, DatabaseError> {
+    let sql = "SELECT EXISTS (SELECT FROM pg_proc
+        WHERE proname = 'refresh_continuous_aggregate' AND 'options' = ANY(proargnames))";
+    let known: bool = client.query_one(&client.prepare_cached(sql).await?, &[]).await?.get(0);
+    Ok(if known {
+        r#", options => '{"buckets_per_batch": 0}'"#
+    } else {
+        ""
+    })
+}
+
 /// The call must be the whole statement, since it commits on its own; what is put into its text are numbers of ours.
-async fn call(client: &Client, aggregate: &str, window: &Range<i64>) -> Result<(), DatabaseError> {
+async fn call(client: &Client, aggregate: &str, window: &Range<i64>, options: &str) -> Result<(), DatabaseError> {
     let (from, to) = (timestamp(window.start).to_rfc3339(), timestamp(window.end).to_rfc3339());
-    let sql = format!("CALL refresh_continuous_aggregate('{aggregate}', '{from}', '{to}', force => true)");
+    let sql = format!("CALL refresh_continuous_aggregate('{aggregate}', '{from}', '{to}', force => true{options})");
     Ok(client.batch_execute(&sql).await?)
 }
 
