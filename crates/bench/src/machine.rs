@@ -8,7 +8,7 @@ use std::{
 
 use serde::Serialize;
 
-use crate::{context::Context, cores};
+use crate::{context::Context, cores, data::foreign};
 
 #[derive(Debug, Serialize)]
 pub struct Machine {
@@ -106,17 +106,8 @@ impl Machine {
     }
 }
 
-/// Where `scripts/setup bench` puts what comes from PyPI.
-pub fn venv() -> PathBuf {
-    let home = || PathBuf::from(std::env::var_os("HOME").unwrap_or_default()).join(".cache");
-    let cache = std::env::var_os("XDG_CACHE_HOME")
-        .filter(|v| !v.is_empty())
-        .map(PathBuf::from);
-    cache.unwrap_or_else(home).join("dash/bench-venv")
-}
-
 fn versions() -> Vec<Version> {
-    let python = venv().join("bin/python");
+    let python = foreign::python();
     let package = |name: &str| {
         said(Command::new(&python).args([
             "-c",

@@ -177,7 +177,11 @@ fn told(runs: &Runs, both: &Both) -> Vec<Row> {
         }),
         goal: Some(Goal::Figure(150_000.0)),
         notes,
-        left_out: servers::left_out(both),
+        left_out: [
+            vec!["what is acknowledged a second, not what is in Silver by then: the spool holds the difference, and the row `sustained` says at which rate there is none".into()],
+            servers::left_out(both),
+        ]
+        .concat(),
     };
     let without = Row {
         reference: None,
@@ -224,7 +228,11 @@ fn told(runs: &Runs, both: &Both) -> Vec<Row> {
         };
         rows.push(beside(row, rival, of(|r| r.rate)));
         rows.push(beside(for_cpu.clone(), rival, of(|r| r.for_cpu)));
-        rows.push(beside(peak.clone(), rival, of(|r| r.peak)));
+        let mut memory = beside(peak.clone(), rival, of(|r| r.peak));
+        if let Some(reference) = &mut memory.reference {
+            reference.durability = Durability::None;
+        }
+        rows.push(memory);
     }
     // Acknowledged first, then for the processor, then memory.
     rows.sort_by_key(|row| (row.unit == "MB", row.what == for_cpu.what));
