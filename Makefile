@@ -11,7 +11,7 @@ export PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD := 1
 
 SERVER := $(CARGO_TARGET_DIR)/debug/server
 
-.PHONY: run dev test test-browser check lint site build demo-flights screenshots bench crash release clean setup-run setup-test
+.PHONY: run dev test test-browser check lint site build demo-flights screenshots bench crash release clean setup-run setup-test setup-bench
 
 run: setup-run build
 	@set -a; [ ! -f .env ] || . ./.env; set +a; exec $(SERVER) serve
@@ -57,17 +57,12 @@ lint: setup-test
 	cargo clippy --quiet --workspace --exclude frontend --all-targets -- -D warnings
 	cargo clippy --quiet --package frontend --target wasm32-unknown-unknown --profile wasm-dev -- -D warnings
 
-# Prints a table, and writes bench/results/load.json. Options: make bench ROW=ingest-batches,query SECONDS=10
-# Others: WARMUP, CONNECTIONS, BATCH, RATE, DIR; PROFILE=dev shows whether it works, its figures mean nothing.
-BENCH_OPTIONS := ROW SECONDS WARMUP CONNECTIONS BATCH RATE DIR
-# Cargo runs it in another directory.
-override DIR := $(abspath $(DIR))
+# Prints a table, and writes bench/results. Options: make bench ROW=ingest,single RUNS=3
+# Others: SECONDS and SUSTAINED (of each load), DIR (on which disk), FULL=1, MARKDOWN (a file); PROFILE=dev shows whether it works, its figures mean nothing.
+BENCH_OPTIONS := RUNS SECONDS SUSTAINED DIR MARKDOWN
 lower = $(shell echo $(1) | tr A-Z a-z)
-bench: setup-run
-	@cargo build --quiet --package dash-db --features test-support --bin test-postgres
-	@scripts/step bench "building (optimised, it takes as long as make release the first time)"
-	@cargo bench --quiet $(if $(PROFILE),--profile $(PROFILE)) --package server --bench load --no-run
-	@$(CARGO_TARGET_DIR)/debug/test-postgres -- cargo bench --quiet $(if $(PROFILE),--profile $(PROFILE)) --package server --bench load -- \
+bench: setup-bench
+	@scripts/bench '$(or $(PROFILE),release)' '$(ROW)' $(if $(FULL),--full) \
 		$(foreach o,$(BENCH_OPTIONS),$(if $($(o)),--$(call lower,$(o)) '$($(o))'))
 
 # Breaks a running server in many ways and checks that nothing it acknowledged is lost or counted twice; see docs/crash.md.
@@ -89,6 +84,9 @@ setup-run:
 
 setup-test:
 	@scripts/setup test
+
+setup-bench:
+	@scripts/setup bench
 
 clean:
 	rm -rf target style/node_modules end2end/node_modules
