@@ -2,22 +2,24 @@
 
 use crate::{
     components::format::{bytes, count},
-    model::reconcile::{About, BookFigures, ReconciledPipeline, Reconciliation, Verdict},
+    model::reconcile::{About, BookFigures, Check, CheckOutcome, ReconciledPipeline, Reconciliation, Verdict},
 };
 
-/// What a check compared, with its figures.
-pub fn statement(about: About, f: &BookFigures) -> String {
-    match about {
+/// What a check compared, with its figures. It says that they are equal only where they are.
+pub fn statement(check: &Check, f: &BookFigures) -> String {
+    let differs = matches!(check.outcome, CheckOutcome::Differs { .. });
+    match check.about {
         About::Received => format!(
-            "{} received = {} mapped + {} filtered + {} quarantined + {} rejected",
+            "{} received {} {} mapped + {} filtered + {} quarantined + {} rejected",
             count(f.received),
+            if differs { "≠" } else { "=" },
             count(f.mapped),
             count(f.filtered),
             count(f.quarantined),
             count(f.rejected)
         ),
         About::Totals => format!(
-            "{} events and {} points in the ledger, and in the totals that pages show",
+            "{} events and {} points in the ledger, held against the totals that pages show",
             count(f.events),
             count(f.ledger_points)
         ),
@@ -36,13 +38,15 @@ pub fn statement(about: About, f: &BookFigures) -> String {
                 0 => String::new(),
                 n => format!(" + {} on their way to the ledger", count(n)),
             };
-            format!("{rows}{lake} = {} events in the ledger{silver}", count(f.events))
+            // Their sums may be equal although stretches differ.
+            let equal = if differs { "against" } else { "=" };
+            format!("{rows}{lake} {equal} {} events in the ledger{silver}", count(f.events))
         }
         About::Objects => {
-            let listed = format!("{} of the manifest, {}", objects(f.lake_objects), bytes(f.lake_bytes));
+            let listed = format!("{} in the manifest, {}", objects(f.lake_objects), bytes(f.lake_bytes));
             match f.objects_read {
                 Some(read) => format!("{listed}; {} read, row by row", count(read)),
-                None => format!("{listed}; there, in their size"),
+                None => format!("{listed}, held against the lake"),
             }
         }
         About::Points => match f.points {
@@ -117,6 +121,11 @@ mod tests {
 
     #[test]
     fn what_waits_stands_on_the_side_that_lacks_it() {
+        let check = |outcome| Check {
+            about: About::Manifest,
+            outcome,
+        };
+        let agrees = check(CheckOutcome::Agrees);
         let figures = BookFigures {
             lake_rows: 1_000,
             events: 1_200,
@@ -124,7 +133,7 @@ mod tests {
             ..BookFigures::default()
         };
         assert_eq!(
-            statement(About::Manifest, &figures),
+            statement(&agrees, &figures),
             "1,000 lake rows + 200 on their way to the lake = 1,200 events in the ledger"
         );
         let figures = BookFigures {
@@ -134,8 +143,13 @@ mod tests {
             ..BookFigures::default()
         };
         assert_eq!(
-            statement(About::Manifest, &figures),
+            statement(&agrees, &figures),
             "1,200 lake rows = 1,000 events in the ledger + 200 on their way to the ledger"
         );
+        let differs = check(CheckOutcome::Differs {
+            differences: Vec::new(),
+            more: 1,
+        });
+        assert!(statement(&differs, &figures).starts_with("1,200 lake rows against 1,000 events"));
     }
 }

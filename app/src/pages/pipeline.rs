@@ -161,6 +161,7 @@ fn Loaded(
 fn Head(pipeline: Pipeline) -> impl IntoView {
     let address =
         matches!(pipeline.source, Source::Webhook { .. }).then(|| format!("/api/v1/ingest/{}", pipeline.slug));
+    let reconcile = format!("/reconcile?pipeline={}", pipeline.slug);
     view! {
         <div>
             <p class="text-sm">
@@ -185,6 +186,9 @@ fn Head(pipeline: Pipeline) -> impl IntoView {
                         }
                     })}
                 <span>"Created " <RelativeTime ms=pipeline.created_at.millis() /></span>
+                <a class="link" href=reconcile>
+                    "Reconcile"
+                </a>
             </p>
         </div>
     }

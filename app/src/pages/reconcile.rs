@@ -77,8 +77,10 @@ fn Loaded(checked: Reconciliation, pipeline: Option<String>) -> impl IntoView {
                                 {said}
                             </span>
                         })}
-                    <span>"Checked " <RelativeTime ms=checked.checked_at.millis() /></span>
-                    <span>{format!("in {took} ms, {database} ms of them in the database")}</span>
+                    <span>
+                        "Checked " <RelativeTime ms=checked.checked_at.millis() />
+                        {format!(" in {took} ms, {database} ms of them in the database")}
+                    </span>
                 </p>
             </Head>
             {none
@@ -166,7 +168,7 @@ fn Pipeline(pipeline: ReconciledPipeline) -> impl IntoView {
                             .checks
                             .into_iter()
                             .map(|check| {
-                                let statement = books::statement(check.about, &figures);
+                                let statement = books::statement(&check, &figures);
                                 view! { <Row check statement /> }
                             })
                             .collect_view()}
@@ -211,7 +213,7 @@ fn Row(check: Check, statement: String) -> impl IntoView {
                 {below}
             </td>
             <td class="result">
-                <span class=format!("inline-flex items-center gap-1.5 font-medium whitespace-nowrap {class}")>
+                <span class=format!("inline-flex items-center gap-1.5 align-top font-medium whitespace-nowrap {class}")>
                     {icon.map(|icon| view! { <Icon icon /> })}
                     {word}
                 </span>
@@ -258,7 +260,7 @@ fn Deep(pipeline: Option<String>) -> impl IntoView {
             <p class="max-w-prose text-sm text-ink-2">
                 "This page compares sums, ranges and sizes. The command reads every object of the lake, every point and every bucket of the rollups as well; beside a running server it takes minutes for many millions of events. It ends with 0 when all agree, 1 when something differs, 2 when it could not check."
             </p>
-            <CodeBlock code=command label="command" wrap=true />
+            <CodeBlock code=command label="command" />
         </section>
     }
 }

@@ -129,7 +129,7 @@ fn of_pipeline(out: &mut String, pipeline: &ReconciledPipeline) -> std::fmt::Res
             CheckOutcome::Unchecked { .. } => "UNKNOWN",
             CheckOutcome::DeepOnly => "-",
         };
-        let said = statement(check.about, &pipeline.figures);
+        let said = statement(check, &pipeline.figures);
         writeln!(out, "  {mark:7}  {:15}  {said}", check.about.name())?;
         match &check.outcome {
             CheckOutcome::Differs { differences, more } => {

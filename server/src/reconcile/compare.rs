@@ -101,9 +101,9 @@ fn totals(books: &PipelineBooks) -> Findings {
         if expected != found {
             findings.listed.push(Difference {
                 what: format!("The kept total of {column} is not the sum over the ledger."),
-                expected: format!("{expected}"),
+                expected: signed(expected),
                 found: match books.totals {
-                    Some(_) => format!("{found}"),
+                    Some(_) => signed(found),
                     None => "no row in totals".into(),
                 },
                 remedy: "Pages and /stats show the kept total. Find which of totals and ledger was changed; the ledger is what counts."
@@ -112,6 +112,12 @@ fn totals(books: &PipelineBooks) -> Findings {
         }
     }
     findings
+}
+
+/// Sums are never negative, unless somebody wrote to them.
+fn signed(n: i64) -> String {
+    let sign = if n < 0 { "-" } else { "" };
+    format!("{sign}{}", count(n.unsigned_abs()))
 }
 
 /// The sums by name.
@@ -136,7 +142,7 @@ fn quarantine(books: &PipelineBooks) -> Findings {
                 "Quarantine has another number of rows than the ledger counts{}.",
                 at(&books.quarantine_places)
             ),
-            expected: format!("{booked} rows"),
+            expected: format!("{} rows", signed(booked)),
             found: format!("{} rows", count(books.quarantine)),
             remedy: "Records that are missing in quarantine are still in the lake, under their events.".into(),
         });
@@ -276,7 +282,7 @@ fn points(books: &PipelineBooks) -> CheckOutcome {
                 "metrics has other points than the ledger counts{}.",
                 at(&deep.point_places)
             ),
-            expected: format!("{booked} points"),
+            expected: format!("{} points", signed(booked)),
             found: format!("{} points", count(deep.points)),
             remedy:
                 "Points were deleted, changed or added by other means than Dash; restore the database from a back-up."

@@ -60,7 +60,8 @@ pub struct PipelineBooks {
     pub quarantine: u64,
     /// Rows of the ledger whose number of quarantined events differs; read when the sums do.
     pub quarantine_places: Places,
-    /// Rows of the ledger that begin before an earlier one ends: where each begins, and where the earlier ends.
+    /// Rows of the ledger that begin before an earlier one ends: where each begins, and where the earlier ends. Looked for by a deep
+    /// reading, and when the totals are not the sums.
     pub overlaps: Vec<(EventSeq, EventSeq)>,
     /// Committed objects by rising first event.
     pub objects: Vec<BookedObject>,
@@ -216,6 +217,9 @@ pub async fn read(inner: &Inner, pipelines: &[PipelineId], options: &BooksOption
         "SET LOCAL statement_timeout = {timeout}; SET LOCAL plan_cache_mode = force_custom_plan; SET LOCAL jit = off"
     );
     tx.batch_execute(&settings).await?;
+    if options.deep {
+        tx.batch_execute("SET LOCAL work_mem = '64MB'").await?;
+    }
     let mut books = Books::default();
     for &pipeline in pipelines {
         if let Some(version) = ledger::active_version(&tx, pipeline).await? {
@@ -254,13 +258,12 @@ impl Reader<'_> {
             pipeline: Some(self.pipeline),
             ledger,
             ledger_rows,
-            totals: ledger::totals(tx, version).await?,
             quarantine,
-            overlaps: ledger::overlaps(tx, version).await?,
             uncovered: manifest::uncovered(tx, self.pipeline, version, &extents).await?,
             counted_points: points::counted(tx, version, &self.inner.mode, &dirty.hours).await?,
             pending_hours: dirty.hours.len() as u64,
             pending_since: dirty.since,
+            totals: ledger::totals(tx, version).await?,
             objects,
             intended,
             thresholds,
@@ -268,6 +271,10 @@ impl Reader<'_> {
             extents,
             ..PipelineBooks::default()
         };
+        // A row too many is in no totals: only then is it worth the longest of the scans.
+        if options.deep || books.totals.is_some_and(|totals| totals != ledger) {
+            books.overlaps = ledger::overlaps(tx, version).await?;
+        }
         if i64::try_from(quarantine) != Ok(ledger.quarantined) {
             books.quarantine_places = ledger::quarantine_places(tx, version).await?;
         }
