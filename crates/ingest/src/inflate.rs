@@ -54,6 +54,10 @@ fn read_bounded(mut from: impl Read, name: &str, body: usize, limit: usize) -> R
             0 => break,
             n => len += n,
         }
+        // The buffer holds a byte even where none is allowed: a reader that is asked for none says nothing.
+        if len > limit {
+            return Err(too_large(limit));
+        }
     }
     out.truncate(len);
     Ok(out.into())
@@ -106,8 +110,10 @@ mod tests {
         ] {
             let data = vec![b'x'; 10_001];
             assert_eq!(run(pack(&data[1..]), encoding, 10_000).unwrap(), &data[1..]);
-            let error = run(pack(&data), encoding, 10_000).unwrap_err();
-            assert!(matches!(error, IngestError::InflatedTooLarge { .. }), "{error:?}");
+            for (data, limit) in [(&data[..], 10_000), (b"x", 0)] {
+                let error = run(pack(data), encoding, limit).unwrap_err();
+                assert!(matches!(error, IngestError::InflatedTooLarge { .. }), "{error:?}");
+            }
         }
     }
 

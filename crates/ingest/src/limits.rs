@@ -10,7 +10,8 @@ pub struct Limits {
     pub inflated_bytes: usize,
     /// One record as JSON. A larger one is rejected alone. Default 1 MiB.
     pub record_bytes: usize,
-    /// Objects and arrays within each other in one record, the record itself being the first. Default 32, at most 128.
+    /// Objects and arrays within each other in one record, the record itself being the first. Default 32, at
+    /// least 1 and at most 128.
     pub depth: u32,
     /// Keys of one record, those of nested objects included; columns of a CSV or Arrow body. Default 1,000.
     pub fields_per_record: u32,
