@@ -99,6 +99,11 @@ impl Val {
         }
     }
 
+    /// A constant that is not known to be another number than zero.
+    pub fn may_be_zero(&self) -> bool {
+        self.constant && !matches!(self.literal, Some(Lit::Float(x)) if x != 0.0)
+    }
+
     fn atom(expr: Expr, ty: Ty, level: usize) -> Self {
         Self {
             expr,

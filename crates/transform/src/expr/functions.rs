@@ -192,9 +192,14 @@ pub(super) fn float_arithmetic(levels: &mut Levels, a: Val, op: &Op, b: Val) -> 
     let a = if settle_a { levels.settle(a) } else { a };
     let b = if settle_b { levels.settle(b) } else { b };
     // Polars multiplies by the reciprocal of a scalar, which may round to another number than the division does.
-    let b = match op {
-        Op::Divide => levels.spread(b),
-        _ => b,
+    // And it leaves out a scalar that is 0, unless there is one row: -0 + 0 is 0, and -0 where it is left out.
+    let (a, b) = match op {
+        Op::Divide => (a, levels.spread(b)),
+        Op::Plus | Op::Minus => {
+            let mut spread = |v: Val| if v.may_be_zero() { levels.spread(v) } else { v };
+            (spread(a), spread(b))
+        }
+        _ => (a, b),
     };
     let (x, y) = (a.expr.clone(), b.expr.clone());
     let expr = match op {
@@ -214,7 +219,10 @@ pub(crate) fn scaled(levels: &mut Levels, v: Val, scale: f64, offset: f64) -> Va
         return v;
     }
     let v = to_float(levels, v);
-    let node = levels.node(v.expr.clone() * lit(scale) + lit(offset), Ty::Float, &[&v]);
+    let product = v.expr.clone() * lit(scale);
+    // The sign of a zero would depend on how many rows there are: see `float_arithmetic`.
+    let sum = if offset == 0.0 { product } else { product + lit(offset) };
+    let node = levels.node(sum, Ty::Float, &[&v]);
     node.unbounded()
 }
 

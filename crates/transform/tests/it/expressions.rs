@@ -251,6 +251,35 @@ fn answers_are_those_of_postgresql() {
 }
 
 #[test]
+fn the_sign_of_a_zero_does_not_depend_on_other_records() {
+    // In floats 0 is what -0 + 0, 0 - 0 and 0 + -0 are, and -0 is -0 - 0 and -0 + -0.
+    for (expression, text) in [
+        ("x + 0", "0"),
+        ("0 + x", "0"),
+        ("x - 0", "-0"),
+        ("0 - x", "0"),
+        ("x + (1.0 - 1)", "0"),
+        ("x + (0 * -1.0)", "-0"),
+        ("x - (0 * -1.0)", "0"),
+        ("m", "-0"),
+    ] {
+        let mapping = serde_json::json!({
+            "fields": [{"name": "x", "path": "x"}],
+            "calculated": [{"name": "r", "expression": expression}],
+            "metrics": [{"name": "m", "path": "x", "scale": 2.0}],
+            "tags": [{"name": "r", "field": "r"}]
+        });
+        let plan = plan(&mapping.to_string());
+        let record = br#"{"x":-0.0}"#;
+        for records in [&[&record[..]][..], &[&record[..]; 3]] {
+            let all = run(&plan, records);
+            let tags: Vec<_> = all.series.iter().map(|s| s.tags["r"].as_str()).collect();
+            assert_eq!(tags, [text], "{expression} in {} records", records.len());
+        }
+    }
+}
+
+#[test]
 fn what_is_refused_is_named_with_its_place_and_the_remedy() {
     let long = format!("v + {}", "1 + ".repeat(1030));
     let chain = format!("v{}", " + 1".repeat(100));
