@@ -4,7 +4,11 @@
 //! a dictionary. zstd. The same rows give the same bytes, so that a write may be repeated. Statistics on `event`
 //! and `received_at` let readers skip row groups.
 
-use std::{ops::Range, sync::Arc};
+use std::{
+    ops::Range,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+};
 
 use arrow::{
     array::{
@@ -175,9 +179,42 @@ fn record_batch(schema: &Arc<Schema>, rows: &[RowRef<'_>]) -> Result<RecordBatch
 
 /// Every row of an object. CPU work: call it on the blocking pool.
 pub fn decode(object: Bytes) -> Result<Vec<LakeRow>, LakeError> {
-    let metadata = ArrowReaderMetadata::load(&object, ArrowReaderOptions::new())?;
+    let metadata = guarded(|| Ok(ArrowReaderMetadata::load(&object, ArrowReaderOptions::new())?))?;
+    let metadata = ours(metadata)?;
     let all = (0..metadata.metadata().num_row_groups()).collect();
     decode_groups(object, metadata, all)
+}
+
+/// The metadata of an object that has our columns. Of any other nothing is looked at: not even whether it has a first
+/// column.
+pub(crate) fn ours(metadata: ArrowReaderMetadata) -> Result<ArrowReaderMetadata, LakeError> {
+    if metadata.schema().fields() == schema().fields() {
+        Ok(metadata)
+    } else {
+        Err(wrong("the columns are not those of a lake object"))
+    }
+}
+
+fn wrong(why: &str) -> LakeError {
+    LakeError::Encode(ParquetError::General(why.into()))
+}
+
+/// Where the bytes of a row group lie in an object of `size` bytes.
+pub(crate) fn byte_range(group: &RowGroupMetaData, size: u64) -> Result<Range<u64>, LakeError> {
+    let columns = group.columns().iter().map(|column| {
+        // As they are: `byte_range` of a column panics where one of them is negative.
+        let start = column.dictionary_page_offset().unwrap_or(column.data_page_offset());
+        let end = start.checked_add(column.compressed_size())?;
+        Some((u64::try_from(start).ok()?, u64::try_from(end).ok()?))
+    });
+    let all = columns.reduce(|a, b| {
+        let (a, b) = (a?, b?);
+        Some((a.0.min(b.0), a.1.max(b.1)))
+    });
+    match all.flatten() {
+        Some((start, end)) if start <= end && end <= size => Ok(start..end),
+        _ => Err(wrong("a row group lies outside of the object")),
+    }
 }
 
 /// The rows of some row groups, in their order.
@@ -186,35 +223,60 @@ pub(crate) fn decode_groups<R: ChunkReader + 'static>(
     metadata: ArrowReaderMetadata,
     groups: Vec<usize>,
 ) -> Result<Vec<LakeRow>, LakeError> {
-    let reader = ParquetRecordBatchReaderBuilder::new_with_metadata(object, metadata)
+    for group in &groups {
+        byte_range(metadata.metadata().row_group(*group), object.len())?;
+    }
+    let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(object, metadata)
         .with_row_groups(groups)
-        .with_batch_size(READ_ROWS)
-        .build()?;
+        .with_batch_size(READ_ROWS);
+    let mut reader = guarded(|| Ok(builder.build()?))?;
     let mut rows = Vec::new();
-    for batch in reader {
-        let batch = batch.map_err(|e| LakeError::Encode(e.into()))?;
+    while let Some(batch) = guarded(|| reader.next().transpose().map_err(|e| LakeError::Encode(e.into())))? {
         append_rows(&batch, &mut rows)?;
     }
     Ok(rows)
 }
 
+/// Runs a part of the Parquet reader. It is made for files that a writer wrote: where bytes were changed since, it may
+/// panic, and that is an error of the object like any other.
+pub(crate) fn guarded<T>(read: impl FnOnce() -> Result<T, LakeError>) -> Result<T, LakeError> {
+    #[cfg(feature = "fuzzing")]
+    GUARDED.set(true);
+    // What it leaves behind is not looked at again: every caller ends with the error.
+    let outcome = catch_unwind(AssertUnwindSafe(read));
+    #[cfg(feature = "fuzzing")]
+    GUARDED.set(false);
+    outcome.unwrap_or_else(|_| Err(wrong("the reader broke off: the object is damaged")))
+}
+
+#[cfg(feature = "fuzzing")]
+thread_local! {
+    static GUARDED: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
+}
+
+/// Whether this thread is in a part of the Parquet reader, whose panics are caught: libFuzzer's own hook would end the
+/// process before they are.
+#[cfg(feature = "fuzzing")]
+pub fn is_guarded() -> bool {
+    GUARDED.get()
+}
+
 fn append_rows(batch: &RecordBatch, rows: &mut Vec<LakeRow>) -> Result<(), LakeError> {
-    let wrong = || {
-        LakeError::Encode(ParquetError::General(
-            "the columns are not those of a lake object".into(),
-        ))
-    };
     if batch.schema().fields() != schema().fields() {
-        return Err(wrong());
+        return Err(wrong("the columns are not those of a lake object"));
     }
-    let event = batch.column(0).as_primitive::<Int64Type>();
-    let of = batch.column(1).as_primitive::<Int64Type>();
-    let received = batch.column(2).as_primitive::<TimestampMicrosecondType>();
-    let raw: &BinaryArray = batch.column(3).as_binary();
-    let meta = batch.column(4).as_dictionary::<Int32Type>();
+    // The types of the schema are what the object says, not what its pages hold.
+    let other = || wrong("a column holds other values than it says");
+    let event = batch.column(0).as_primitive_opt::<Int64Type>().ok_or_else(other)?;
+    let of = batch.column(1).as_primitive_opt::<Int64Type>().ok_or_else(other)?;
+    let received = batch.column(2).as_primitive_opt::<TimestampMicrosecondType>();
+    let received = received.ok_or_else(other)?;
+    let raw: &BinaryArray = batch.column(3).as_binary_opt().ok_or_else(other)?;
+    let meta = batch.column(4).as_dictionary_opt::<Int32Type>().ok_or_else(other)?;
     let texts: Vec<Arc<str>> = meta
         .values()
-        .as_string::<i32>()
+        .as_string_opt::<i32>()
+        .ok_or_else(other)?
         .iter()
         .map(|t| t.unwrap_or_default().into())
         .collect();
@@ -228,7 +290,10 @@ fn append_rows(batch: &RecordBatch, rows: &mut Vec<LakeRow>) -> Result<(), LakeE
             batch: EventSeq(of.value(row)),
             received_at: Micros(received.value(row)),
             raw: shared.slice(offsets[row] as usize..offsets[row + 1] as usize),
-            meta: texts.get(key).ok_or_else(wrong)?.clone(),
+            meta: texts
+                .get(key)
+                .ok_or_else(|| wrong("a meta is not in its dictionary"))?
+                .clone(),
         });
     }
     Ok(())

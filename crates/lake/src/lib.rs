@@ -26,6 +26,8 @@ pub use codec::LakeRow;
 pub use error::LakeError;
 pub use location::{Location, S3Options};
 pub use manifest::{Intent, Manifest, ManifestError};
+#[cfg(feature = "fuzzing")]
+pub use read::read_in_memory;
 pub use read::{ALL_EVENTS, EventRange, LakeObject, last_rows, read, replay};
 pub use store::{Store, open};
 pub use writer::{Failing, Pushed, Writer, WriterOptions, WriterStatus};

@@ -9,7 +9,7 @@ use parquet::{
     arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions},
     errors::ParquetError,
     file::{
-        metadata::{ParquetMetaData, ParquetMetaDataReader, RowGroupMetaData},
+        metadata::ParquetMetaDataReader,
         reader::{ChunkReader, Length},
     },
 };
@@ -113,21 +113,15 @@ impl OpenObject {
             return Err(unreadable(&"it is too short for a Parquet file"));
         }
         let mut tail = store.range(key, size.saturating_sub(FOOTER_GUESS)..size).await?;
-        let footer = footer_length(&tail).ok_or_else(|| unreadable(&"it does not end like a Parquet file"))?;
-        if footer as u64 > size {
-            return Err(unreadable(&"its footer is longer than the object"));
-        }
+        let footer = footer_length(&tail, size).map_err(|why| unreadable(&why))?;
         if footer > tail.len() {
             tail = store.range(key, size - footer as u64..size).await?;
         }
-        let footer = tail.slice(tail.len() - footer..tail.len() - FOOTER_END);
-        let metadata: ParquetMetaData = ParquetMetaDataReader::decode_metadata(&footer).map_err(|e| unreadable(&e))?;
-        let metadata = ArrowReaderMetadata::try_new(Arc::new(metadata), ArrowReaderOptions::new());
         Ok(Self {
             store: store.clone(),
             key: key.into(),
             size,
-            metadata: metadata.map_err(|e| unreadable(&e))?,
+            metadata: metadata(&tail, footer).map_err(|e| unreadable(&e))?,
         })
     }
 
@@ -148,34 +142,73 @@ impl OpenObject {
 
     /// Fetches and decodes one row group.
     async fn group(&self, group: usize) -> Result<Vec<LakeRow>, LakeError> {
-        let (start, end) = byte_range(self.metadata.metadata().row_group(group));
+        let unreadable = |e: LakeError| LakeError::Unreadable {
+            key: self.key.clone(),
+            reason: e.to_string(),
+        };
+        let place = codec::byte_range(self.metadata.metadata().row_group(group), self.size).map_err(unreadable)?;
         let piece = Piece {
-            bytes: self.store.range(&self.key, start..end).await?,
-            start,
+            start: place.start,
+            bytes: self.store.range(&self.key, place).await?,
             size: self.size,
         };
         let metadata = self.metadata.clone();
         let decoded = tokio::task::spawn_blocking(move || codec::decode_groups(piece, metadata, vec![group])).await;
-        decoded
-            .map_err(|_| LakeError::Interrupted)?
-            .map_err(|e| LakeError::Unreadable {
-                key: self.key.clone(),
-                reason: e.to_string(),
-            })
+        decoded.map_err(|_| LakeError::Interrupted)?.map_err(unreadable)
     }
 }
 
-/// Bytes of the footer with its end, or nothing when this is no end of a Parquet file.
-fn footer_length(tail: &[u8]) -> Option<usize> {
-    let (length, magic) = tail.last_chunk::<FOOTER_END>()?.split_first_chunk::<4>()?;
-    (magic == b"PAR1").then(|| u32::from_le_bytes(*length) as usize + FOOTER_END)
+/// Bytes of the footer with its end, of an object of `size` bytes that ends in `tail`.
+fn footer_length(tail: &[u8], size: u64) -> Result<usize, &'static str> {
+    let end = tail
+        .last_chunk::<FOOTER_END>()
+        .and_then(|end| end.split_first_chunk::<4>());
+    let length = match end {
+        Some((length, b"PAR1")) => u32::from_le_bytes(*length) as usize + FOOTER_END,
+        _ => return Err("it does not end like a Parquet file"),
+    };
+    if length as u64 > size {
+        return Err("its footer is longer than the object");
+    }
+    Ok(length)
 }
 
-fn byte_range(group: &RowGroupMetaData) -> (u64, u64) {
-    let ranges = group.columns().iter().map(|column| column.byte_range());
-    ranges.fold((u64::MAX, 0), |(start, end), (at, length)| {
-        (start.min(at), end.max(at + length))
-    })
+/// What the footer says, the last `length` bytes of `tail`.
+fn metadata(tail: &Bytes, length: usize) -> Result<ArrowReaderMetadata, LakeError> {
+    let footer = tail.slice(tail.len() - length..tail.len() - FOOTER_END);
+    let metadata = codec::guarded(|| {
+        let metadata = ParquetMetaDataReader::decode_metadata(&footer)?;
+        let metadata = ArrowReaderMetadata::try_new(Arc::new(metadata), ArrowReaderOptions::new());
+        Ok(metadata?)
+    });
+    codec::ours(metadata?)
+}
+
+/// The rows of an object that is in memory, read as [`read`] reads one in the store.
+///
+/// # Errors
+/// As there; nothing else, whatever the bytes are.
+#[cfg(feature = "fuzzing")]
+pub fn read_in_memory(object: &Bytes, range: &EventRange) -> Result<Vec<LakeRow>, LakeError> {
+    let size = object.len() as u64;
+    let unreadable = |reason: &str| LakeError::Unreadable {
+        key: "in memory".into(),
+        reason: reason.into(),
+    };
+    let footer = footer_length(object, size).map_err(unreadable)?;
+    let metadata = metadata(object, footer)?;
+    let mut rows = Vec::new();
+    for group in codec::groups_between(metadata.metadata(), *range.start(), *range.end()) {
+        let place = codec::byte_range(metadata.metadata().row_group(group), size)?;
+        let piece = Piece {
+            bytes: object.slice(place.start as usize..place.end as usize),
+            start: place.start,
+            size,
+        };
+        rows.extend(codec::decode_groups(piece, metadata.clone(), vec![group])?);
+    }
+    rows.retain(|row| range.contains(&row.event));
+    Ok(rows)
 }
 
 /// The part of an object that one row group lies in.

@@ -62,6 +62,34 @@ proptest! {
 }
 
 #[test]
+fn an_object_that_was_changed_at_any_byte_is_rows_or_an_error_and_no_panic() {
+    let rows: Vec<LakeRow> = (0..9)
+        .map(|n| LakeRow {
+            event: EventSeq(n),
+            batch: EventSeq(n - n % 3),
+            received_at: Micros(n),
+            raw: Bytes::from(format!("{{\"value\":{n}}}")),
+            meta: if n < 3 { "{}".into() } else { "{\"a\":1}".into() },
+        })
+        .collect();
+    let good = codec::encode(pipeline(1), &rows).unwrap();
+    let mut refused = 0;
+    for at in 0..good.len() {
+        // The lowest bit of a number in the footer is its sign.
+        for flip in [1, 0x10, 0xff] {
+            let mut object = good.to_vec();
+            object[at] ^= flip;
+            refused += usize::from(codec::decode(object.into()).is_err());
+        }
+    }
+    assert!(
+        refused > good.len(),
+        "only {refused} of {} changes were noticed",
+        3 * good.len()
+    );
+}
+
+#[test]
 fn an_event_never_goes_in_twice() {
     let row = LakeRow {
         event: EventSeq(7),

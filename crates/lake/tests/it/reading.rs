@@ -2,10 +2,10 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use dash_lake::{
-    ALL_EVENTS, LakeError, LakeObject, LakeRow, Pushed, WriterOptions, last_rows, manifest::MemoryManifest, read,
-    replay,
+    ALL_EVENTS, LakeError, LakeObject, LakeRow, Pushed, WriterOptions, codec, last_rows, manifest::MemoryManifest,
+    read, replay,
 };
-use dash_model::EventSeq;
+use dash_model::{EventSeq, Micros};
 use futures::TryStreamExt;
 use http::{Method, StatusCode};
 
@@ -99,6 +99,38 @@ async fn row_groups_outside_of_the_range_are_not_fetched() {
             .iter()
             .all(|s| s.status != Some(StatusCode::RANGE_NOT_SATISFIABLE))
     );
+}
+
+#[tokio::test]
+async fn an_object_whose_footer_was_changed_is_rows_or_named() {
+    let (dir, store) = local();
+    let row = |n: i64| LakeRow {
+        event: EventSeq(n),
+        batch: EventSeq(n),
+        received_at: Micros(n),
+        raw: "{}".into(),
+        meta: "{}".into(),
+    };
+    let good = codec::encode(pipeline(1), &[row(1), row(2)]).unwrap();
+    let footer = good.len() - 8 - u32::from_le_bytes(good[good.len() - 8..][..4].try_into().unwrap()) as usize;
+    let mut named = 0;
+    for at in footer..good.len() {
+        let mut object = good.to_vec();
+        object[at] ^= 1;
+        std::fs::write(dir.path().join("lake/x.parquet"), object).unwrap();
+        let rows = match read(&store, "x.parquet", ALL_EVENTS).await {
+            Ok(rows) => rows.try_collect::<Vec<_>>().await,
+            Err(error) => Err(error),
+        };
+        if let Err(error) = rows {
+            assert!(
+                matches!(&error, LakeError::Unreadable { key, .. } if key == "x.parquet"),
+                "byte {at}: {error}"
+            );
+            named += 1;
+        }
+    }
+    assert!(named > 50, "{named}");
 }
 
 #[tokio::test]
