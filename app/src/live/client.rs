@@ -280,7 +280,7 @@ impl Client {
             ServerMessage::Heartbeat { .. } => {}
             ServerMessage::Snapshot { sub, place, state } => {
                 if let Some(s) = self.wired(sub) {
-                    s.state = Some(state);
+                    s.state = Some(state.into_value());
                     s.place = Some(place);
                     s.refusal = None;
                     actions.push(Action::Changed(s.topic.clone()));
@@ -293,7 +293,7 @@ impl Client {
                 patch,
             } => {
                 let Some(s) = self.wired(sub) else { return };
-                if s.apply(from, place, patch) {
+                if s.apply(from, place, patch.into_value()) {
                     s.refusal = None;
                     actions.push(Action::Changed(s.topic.clone()));
                 } else {

@@ -97,9 +97,13 @@ impl Hub {
                 sub,
                 from,
                 place,
-                patch,
+                patch: patch.into(),
             },
-            _ => ServerMessage::Snapshot { sub, place, state },
+            _ => ServerMessage::Snapshot {
+                sub,
+                place,
+                state: state.into(),
+            },
         }
     }
 

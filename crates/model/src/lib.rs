@@ -15,6 +15,7 @@ pub mod query;
 pub mod receipt;
 pub mod reconcile;
 pub mod record;
+pub mod shared;
 pub mod stats;
 
 pub use ids::{

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     order,
     query::{Point, QueryResult, QuerySpec, Resolution, SeriesData},
+    shared::Shared,
     stats::PipelineStats,
 };
 
@@ -51,14 +52,14 @@ pub enum ServerMessage {
     Snapshot {
         sub: u32,
         place: Place,
-        state: State,
+        state: Shared<State>,
     },
     /// Brings the state at `from` to the one at `place`.
     Patch {
         sub: u32,
         from: u64,
         place: Place,
-        patch: Patch,
+        patch: Shared<Patch>,
     },
     /// This subscription cannot be served; the others go on.
     Refused {

@@ -1,8 +1,11 @@
 //! One topic: its newest state, and how to get there from the last few.
 
-use std::{collections::VecDeque, sync::Arc};
+use std::collections::VecDeque;
 
-use dash_model::live::{Patch, Place, QueryPatch, State};
+use dash_model::{
+    live::{Patch, Place, QueryPatch, State},
+    shared::Shared,
+};
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
@@ -12,8 +15,8 @@ const HISTORY: usize = 64;
 /// What brings a viewer to the newest state.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Update {
-    Snapshot { place: Place, state: State },
-    Patch { from: u64, place: Place, patch: Patch },
+    Snapshot { place: Place, state: Shared<State> },
+    Patch { from: u64, place: Place, patch: Shared<Patch> },
 }
 
 /// Published states of one topic. Sequences begin at 1 and rise by one.
@@ -27,9 +30,9 @@ pub struct History {
 #[derive(Default)]
 struct Inner {
     seq: u64,
-    state: Option<State>,
+    state: Option<Shared<State>>,
     /// `patches[i]` leads from `seq - len + i` to the next.
-    patches: VecDeque<Arc<Patch>>,
+    patches: VecDeque<Shared<Patch>>,
     refused: Option<String>,
 }
 
@@ -50,7 +53,7 @@ impl History {
     pub fn publish(&self, state: State, total: bool) {
         let mut inner = self.inner.lock();
         inner.refused = None;
-        let patch = match (&inner.state, &state) {
+        let patch = match (inner.state.as_deref(), &state) {
             // Whoever was refused meanwhile asks again, and is confirmed.
             (Some(old), new) if old == new => return,
             (Some(State::Query(old)), State::Query(new)) => QueryPatch::between(old, new, total).map(Patch::Query),
@@ -59,7 +62,7 @@ impl History {
         };
         match patch {
             Some(patch) => {
-                inner.patches.push_back(Arc::new(patch));
+                inner.patches.push_back(patch.into());
                 if inner.patches.len() > HISTORY {
                     inner.patches.pop_front();
                 }
@@ -67,7 +70,7 @@ impl History {
             // Only a snapshot leads here.
             None => inner.patches.clear(),
         }
-        inner.state = Some(state);
+        inner.state = Some(state.into());
         inner.seq += 1;
         self.seq.send_replace(inner.seq);
     }
@@ -93,7 +96,7 @@ impl History {
             seq: inner.seq,
         };
         let state = inner.state.as_ref().filter(|_| seen == place)?;
-        let patch = match state {
+        let patch = match &**state {
             State::Query(now) => Patch::Query(QueryPatch {
                 resolution: now.resolution,
                 from_ms: now.from_ms,
@@ -106,7 +109,7 @@ impl History {
         Some(Update::Patch {
             from: seen.seq,
             place,
-            patch,
+            patch: patch.into(),
         })
     }
 
@@ -135,11 +138,12 @@ impl History {
     }
 }
 
-fn combine<'p>(mut patches: impl Iterator<Item = &'p Arc<Patch>>) -> Option<Patch> {
-    let first = Patch::clone(patches.next()?);
-    Some(patches.fold(first, |sum, next| match (sum, next.as_ref()) {
-        (Patch::Query(a), Patch::Query(b)) => Patch::Query(a.then(b)),
-        (_, newer) => newer.clone(),
+/// One patch that does what these do. Of a single one, which is what nearly every viewer lacks, nothing is copied.
+fn combine<'p>(mut patches: impl Iterator<Item = &'p Shared<Patch>>) -> Option<Shared<Patch>> {
+    let first = patches.next()?.clone();
+    Some(patches.fold(first, |sum, next| match (sum.into_value(), &**next) {
+        (Patch::Query(a), Patch::Query(b)) => Patch::Query(a.then(b)).into(),
+        _ => next.clone(),
     }))
 }
 
@@ -173,21 +177,21 @@ mod tests {
     /// What a browser does with an update.
     fn apply(seen: &mut Option<(Place, QueryResult)>, update: Update) {
         match update {
-            Update::Snapshot {
-                place,
-                state: State::Query(state),
-            } => *seen = Some((place, state)),
-            Update::Patch {
-                from,
-                place,
-                patch: Patch::Query(patch),
-            } => {
+            Update::Snapshot { place, state } => {
+                let State::Query(state) = state.into_value() else {
+                    panic!("a state of another topic")
+                };
+                *seen = Some((place, state));
+            }
+            Update::Patch { from, place, patch } => {
+                let Patch::Query(patch) = &*patch else {
+                    panic!("a patch of another topic")
+                };
                 let (at, state) = seen.as_mut().expect("a patch follows a state");
                 assert_eq!(at.seq, from, "a patch fits the state it is for");
                 patch.apply(state);
                 *at = place;
             }
-            other => panic!("{other:?} is of another topic"),
         }
     }
 

@@ -6,12 +6,20 @@ use app::ports::BoxStream;
 use dash_model::{
     live::{ClientMessage, Patch, Place, ServerMessage, State, Topic},
     query::{Aggregation, MetricQuery, QueryResult, QuerySpec, Shape, TimeRange},
+    shared::Shared,
 };
 use futures::StreamExt;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::UnboundedReceiverStream;
 
 use crate::util::{TestApp, value_mapping};
+
+fn points_of(state: Shared<State>) -> QueryResult {
+    match state.into_value() {
+        State::Query(points) => points,
+        other => panic!("{other:?}"),
+    }
+}
 
 /// A browser: what it sends, what it is sent, what it shows.
 struct Browser {
@@ -45,17 +53,13 @@ impl Browser {
         let wait = async {
             while self.points().len() < points {
                 match self.receives.next().await.expect("the socket stays open") {
-                    ServerMessage::Snapshot {
-                        place,
-                        state: State::Query(state),
-                        ..
-                    } => self.shows = Some((place, state)),
+                    ServerMessage::Snapshot { place, state, .. } => self.shows = Some((place, points_of(state))),
                     ServerMessage::Patch {
-                        from,
-                        place,
-                        patch: Patch::Query(patch),
-                        ..
+                        from, place, patch, ..
                     } => {
+                        let Patch::Query(patch) = &*patch else {
+                            panic!("{patch:?}")
+                        };
                         let (at, state) = self.shows.as_mut().expect("a state to patch");
                         assert_eq!(at.seq, from, "no gap and no duplicate");
                         patch.apply(state);
@@ -174,11 +178,7 @@ async fn what_cannot_be_followed_is_refused_and_the_rest_goes_on() {
             .unwrap()
         {
             ServerMessage::Refused { sub, why } => refused = Some((sub, why)),
-            ServerMessage::Snapshot {
-                place,
-                state: State::Query(state),
-                ..
-            } => browser.shows = Some((place, state)),
+            ServerMessage::Snapshot { place, state, .. } => browser.shows = Some((place, points_of(state))),
             _ => {}
         }
     }
