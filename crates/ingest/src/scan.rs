@@ -160,25 +160,35 @@ fn key(text: &[u8], at: usize) -> Result<usize, Fault> {
     Ok(at + 1)
 }
 
-/// Bytes that end a run of plain characters in a string: the quote, the backslash, control characters.
-const SPECIAL: [bool; 256] = {
-    let mut table = [false; 256];
-    let mut i = 0;
-    while i < 32 {
-        table[i] = true;
-        i += 1;
+/// Of eight characters of a string, a high bit in the first that ends a run of plain ones: the quote, the backslash, a control
+/// character. What stands behind that one means nothing.
+const fn special(word: u64) -> u64 {
+    const ONES: u64 = u64::from_ne_bytes([1; 8]);
+    const HIGH: u64 = ONES << 7;
+    let quote = word ^ (ONES * b'"' as u64);
+    let backslash = word ^ (ONES * b'\\' as u64);
+    let control = word.wrapping_sub(ONES * 0x20) & !word;
+    (control | quote.wrapping_sub(ONES) & !quote | backslash.wrapping_sub(ONES) & !backslash) & HIGH
+}
+
+/// The first character from `at` that is not plain, or the end. Eight at a time: most of a body is inside of strings.
+fn plain(text: &[u8], mut at: usize) -> usize {
+    while let Some(eight) = text.get(at..).and_then(|rest| rest.first_chunk::<8>()) {
+        match special(u64::from_le_bytes(*eight)) {
+            0 => at += 8,
+            found => return at + (found.trailing_zeros() / 8) as usize,
+        }
     }
-    table[b'"' as usize] = true;
-    table[b'\\' as usize] = true;
-    table
-};
+    while at < text.len() && !matches!(text[at], 0..0x20 | b'"' | b'\\') {
+        at += 1;
+    }
+    at
+}
 
 fn string(text: &[u8], start: usize) -> Result<usize, Fault> {
     let mut at = start + 1;
     loop {
-        while at < text.len() && !SPECIAL[text[at] as usize] {
-            at += 1;
-        }
+        at = plain(text, at);
         match text.get(at) {
             Some(b'"') => return Ok(at + 1),
             Some(b'\\') => match text.get(at + 1) {
@@ -392,6 +402,22 @@ mod tests {
         let mixed = [b"{\"a\":[".repeat(500), b"]}".repeat(500)].concat();
         assert_eq!(value(&mixed, 0).map(|v| v.depth), Ok(1_000));
         assert!(value(&mixed[..mixed.len() - 1], 0).is_err());
+    }
+
+    #[test]
+    fn what_is_plain_does_not_depend_on_its_place() {
+        for byte in 0..=u8::MAX {
+            let ends = byte < 0x20 || matches!(byte, b'"' | b'\\');
+            for at in 0..20 {
+                // Neighbours that are plain by little: the lowest plain character and bytes of other scripts.
+                for filler in [b' ', b'#', b'[', 0x80, 0xff] {
+                    let mut text = [filler; 20];
+                    text[at] = byte;
+                    let expected = if ends { at } else { text.len() };
+                    assert_eq!(plain(&text, 0), expected, "{byte:#x} at {at} among {filler:#x}");
+                }
+            }
+        }
     }
 
     #[test]
