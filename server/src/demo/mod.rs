@@ -3,6 +3,8 @@
 mod keys;
 mod post;
 
+use std::path::Path;
+
 use app::api::GettingStarted;
 use bytes::Bytes;
 use dash_db::store;
@@ -119,6 +121,24 @@ pub fn getting_started(state: &State) -> GettingStarted {
         dashboard: YOUR_DATA.into(),
         ingest_key: keys.get(YOUR_DATA).map(Into::into),
         example: r#"{"sensor": "door", "value": 21.5}"#.into(),
+        program: std::env::current_exe().map_or_else(|_| "server".into(), |path| in_shell(&path, home().as_deref())),
+    }
+}
+
+fn home() -> Option<std::path::PathBuf> {
+    std::env::var_os("HOME").map(Into::into)
+}
+
+/// A path as it is typed: short where it lies in the home directory, quoted where the shell would split it.
+fn in_shell(path: &Path, home: Option<&Path>) -> String {
+    let plain = |text: &str| text.chars().all(|c| c.is_alphanumeric() || "/._-+".contains(c));
+    let quoted = |path: &Path| match path.display().to_string() {
+        text if plain(&text) => text,
+        text => format!("'{}'", text.replace('\'', r"'\''")),
+    };
+    match home.and_then(|home| path.strip_prefix(home).ok()) {
+        Some(rest) => format!("~/{}", quoted(rest)),
+        None => quoted(path),
     }
 }
 
@@ -129,6 +149,16 @@ mod tests {
     use dash_transform::Plan;
 
     use super::*;
+
+    #[test]
+    fn the_program_is_named_as_a_shell_takes_it() {
+        let home = Some(Path::new("/home/ada"));
+        let named = |path: &str| in_shell(Path::new(path), home);
+        assert_eq!(named("/home/ada/.cache/dash/target/debug/server"), "~/.cache/dash/target/debug/server");
+        assert_eq!(named("/usr/local/bin/server"), "/usr/local/bin/server");
+        assert_eq!(named("/home/ada/my dash/server"), "~/'my dash/server'");
+        assert_eq!(named("/opt/it's/server"), r"'/opt/it'\''s/server'");
+    }
 
     #[test]
     fn every_demo_can_be_stored_and_run() {

@@ -68,7 +68,7 @@ fn Steps(setup: Setup) -> impl IntoView {
     let stats = live_stats(start.pipeline.clone(), stats);
     let own = {
         let command = command(&start.base_url, "front-door", "INGEST_KEY", DEFINITION_RECORD);
-        format!("server pipelines create --file pipeline.json\n{command}")
+        format!("{} pipelines create --file pipeline.json\n{command}", start.program)
     };
     let pipeline = start.pipeline.clone();
     let code = start
@@ -114,7 +114,7 @@ fn Steps(setup: Setup) -> impl IntoView {
                     <code class="text-ink">"pipeline.json"</code> ":"
                 </p>
                 <CodeBlock code=DEFINITION label="definition" />
-                <p class="my-3 text-ink-2">"Create it, and post to it with the key that it prints, this once, in place of "<code class="text-ink">"INGEST_KEY"</code> ":"</p>
+                <p class="my-3 text-ink-2">"In the directory where Dash was started, create it. Then post to it with the key that it prints, this once, in place of "<code class="text-ink">"INGEST_KEY"</code> ":"</p>
                 <CodeBlock code=own label="commands" wrap=true />
             </Step>
         </ol>
