@@ -90,9 +90,9 @@ impl Postgres {
         let client = self.client().await?;
         let copying = client
             .prepare(
-                "SELECT a.pid, coalesce(p.bytes_processed, 0)
-                FROM pg_stat_activity a LEFT JOIN pg_stat_progress_copy p USING (pid)
-                WHERE a.state = 'active' AND a.query LIKE 'COPY metrics %'",
+                "SELECT p.pid, p.bytes_processed
+                FROM pg_stat_progress_copy p JOIN pg_stat_activity a USING (pid)
+                WHERE p.bytes_processed > 0 AND a.state = 'active' AND a.query LIKE 'COPY metrics %'",
             )
             .await?;
         let (begun, mut missed) = (Instant::now(), 0);

@@ -117,24 +117,23 @@ mod tests {
         database
     }
 
-    /// What is found after `change`, and how many buckets were compared.
-    async fn after(change: &str) -> (Findings, u64) {
-        let database = made_up().await;
+    /// What is found after `change`, which is undone again, and how many buckets were compared.
+    async fn after(database: &TestDatabase, change: &str) -> (Findings, u64) {
         let client = database.client().await.unwrap();
-        client.batch_execute(change).await.unwrap();
+        client.batch_execute(&format!("BEGIN; {change}")).await.unwrap();
         let mut found = Findings::default();
         let compared = rollups(&client, 0, &mut found).await.unwrap();
+        client.batch_execute("ROLLBACK").await.unwrap();
         (found, compared)
     }
 
     #[tokio::test]
-    async fn rollups_that_equal_the_points_pass() {
-        let (found, compared) = after("").await;
-        assert!(found.is_empty() && compared > 300, "{compared}: {found}");
-    }
+    async fn rollups_that_differ_from_the_points_are_reported_and_others_pass() {
+        let database = made_up().await;
+        let (found, all) = after(&database, "").await;
+        assert!(found.is_empty() && all > 300, "{all}: {found}");
 
-    #[tokio::test]
-    async fn a_bucket_that_differs_is_missing_is_too_much_or_is_there_twice_is_reported() {
+        // A bucket that differs, is missing, is too much.
         for change in [
             "UPDATE metrics_1m SET sum = sum + 1 WHERE (bucket, series_id) = (SELECT bucket, series_id FROM metrics_1m LIMIT 1)",
             "UPDATE metrics_1h SET n = n - 1 WHERE (bucket, series_id) = (SELECT bucket, series_id FROM metrics_1h LIMIT 1)",
@@ -143,30 +142,25 @@ mod tests {
             "DELETE FROM metrics_1d WHERE series_id = 1",
             "INSERT INTO metrics_1d SELECT bucket, 7, n, sum, min, max, first, last, first_at, last_at FROM metrics_1d WHERE series_id = 1",
         ] {
-            let (found, _) = after(change).await;
+            let (found, _) = after(&database, change).await;
+            let one = (vec![Difference::Rollup], 1);
             assert_eq!(
                 (found.kinds(), found.count(Difference::Rollup)),
-                (vec![Difference::Rollup], 1),
+                one,
                 "{change}: {found}"
             );
         }
-        let (found, _) = after("INSERT INTO metrics_1h SELECT * FROM metrics_1h LIMIT 1").await;
+        // One that is there twice.
+        let (found, _) = after(&database, "INSERT INTO metrics_1h SELECT * FROM metrics_1h LIMIT 1").await;
         assert_eq!(found.count(Difference::Rollup), 2, "{found}");
-    }
 
-    #[tokio::test]
-    async fn hours_that_are_marked_are_left_out_and_their_day() {
+        // Hours that are marked are left out, and their day with them; the others are not.
         let wrong = "UPDATE metrics_1m SET n = 0 WHERE bucket >= '2026-01-01 01:00Z' AND bucket < '2026-01-01 02:00Z';
             UPDATE metrics_1h SET n = 0 WHERE bucket = '2026-01-01 01:00Z';
             UPDATE metrics_1d SET n = 0;";
-        let (found, all) = after(wrong).await;
-        assert!(!found.is_empty());
-        let (found, some) = after(&format!(
-            "{wrong} INSERT INTO rollup_invalidations VALUES ('2026-01-01 01:00Z')"
-        ))
-        .await;
-        assert!(found.is_empty(), "{found}");
-        // 120 minutes of one hour for two series (every point has a series of two), that hour and the day.
-        assert!(some > 100 && some < all, "{some} of {all}");
+        assert!(!after(&database, wrong).await.0.is_empty());
+        let marked = format!("{wrong} INSERT INTO rollup_invalidations VALUES ('2026-01-01 01:00Z')");
+        let (found, some) = after(&database, &marked).await;
+        assert!(found.is_empty() && some > 100 && some < all, "{some} of {all}: {found}");
     }
 }
