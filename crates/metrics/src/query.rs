@@ -97,7 +97,13 @@ async fn answer(
         unit,
     };
     let coarsest = match spec.shape {
-        Shape::Total => Rollup::Day,
+        Shape::Total => {
+            if spec.query.agg == Aggregation::Last {
+                result.series = points::last(&tx, &groups, &micros).await?;
+                return Ok(result);
+            }
+            Rollup::Day
+        }
         Shape::Series { width } => {
             let width = width.clamp(1, MAX_WIDTH);
             if as_written(spec.query.agg, &groups)
@@ -107,7 +113,9 @@ async fn answer(
                 result.series = series;
                 return Ok(result);
             }
-            result.resolution.bucket_ms = resolution::step(range.end - range.start, width);
+            let series = groups.iter().map(|g| g.series.len()).sum();
+            result.resolution.bucket_ms =
+                resolution::affordable_step(range.end - range.start, width, groups.len(), series);
             resolution::rollup_for(result.resolution.bucket_ms)
         }
     };

@@ -41,6 +41,32 @@ pub fn step(range_ms: i64, width: u32) -> i64 {
     STEPS.into_iter().find(fits).unwrap_or_else(long)
 }
 
+/// Points of one answer. A browser draws a thousand in some 4 ms, so that more lines get fewer points each.
+const POINTS: i64 = 40_000;
+/// Fewest buckets of a line, however many lines there are.
+const FEWEST: i64 = 100;
+/// Rows of a rollup that an answer may read before it goes to the next coarser one: PostgreSQL aggregates a few million a second.
+const ROWS: i64 = 250_000;
+
+/// As [`step`], for an answer of so many lines, made of so many series.
+pub fn affordable_step(range_ms: i64, width: u32, lines: usize, series: usize) -> i64 {
+    let count = |n: usize| i64::try_from(n).unwrap_or(i64::MAX).max(1);
+    let most = (POINTS / count(lines)).max(FEWEST);
+    let width = width.min(u32::try_from(most).unwrap_or(u32::MAX));
+    let finest = step(range_ms, width);
+    let affordable = |step: &i64| {
+        let rows = bucket(rollup_for(*step)).map_or(0, |bucket| (range_ms / bucket).saturating_mul(count(series)));
+        rows <= ROWS
+    };
+    // What is coarser must still be a line: about the buckets of a day in hours.
+    let readable = |step: &i64| range_ms / step >= 24;
+    let coarser = STEPS.into_iter().filter(|step| *step > finest).take_while(readable);
+    std::iter::once(finest)
+        .chain(coarser)
+        .find(affordable)
+        .unwrap_or(finest)
+}
+
 /// The coarsest rollup of which whole buckets make up a step.
 pub fn rollup_for(step_ms: i64) -> Rollup {
     let divides = |bucket| step_ms % bucket == 0;
@@ -90,6 +116,18 @@ mod tests {
                 prop_assert!(range > finer * i64::from(width));
             }
         }
+    }
+
+    #[test]
+    fn many_lines_get_fewer_points_each_and_long_ranges_coarser_rollups() {
+        let week = 7 * DAY;
+        assert_eq!(affordable_step(week, 800, 1, 1), step(week, 800));
+        assert_eq!(affordable_step(DAY, 800, 100, 100), 5 * MINUTE, "400 buckets a line");
+        // A million rows of minutes are not read for a week of a hundred series; of hours it is 16,800.
+        assert_eq!(affordable_step(week, 800, 100, 100), HOUR);
+        assert_eq!(affordable_step(week, 800, 1, 100), HOUR);
+        // With nothing coarser that would still be a line, what was asked for stays.
+        assert_eq!(affordable_step(DAY, 800, 1, 1_000_000), step(DAY, 800));
     }
 
     #[test]

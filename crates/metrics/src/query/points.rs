@@ -45,6 +45,27 @@ pub async fn as_written(
     Ok(None)
 }
 
+/// The last point of each group: one look into the index for each series, however long the range is.
+pub async fn last(
+    tx: &Transaction<'_>,
+    groups: &[Group],
+    range: &Range<i64>,
+) -> Result<Vec<SeriesData>, DatabaseError> {
+    let sql =
+        "SELECT DISTINCT ON (s.place) s.place, m.time, m.value FROM unnest($1::bigint[], $2::int[]) AS s (id, place)
+        CROSS JOIN LATERAL (
+            SELECT time, event, value FROM metrics m
+            WHERE m.series_id = s.id AND m.time >= $3 AND m.time < $4
+            ORDER BY time DESC, event DESC LIMIT 1) m
+        ORDER BY s.place, m.time DESC, s.id DESC, m.event DESC";
+    let (ids, places) = columns(groups);
+    let (from, to) = (timestamp(range.start), timestamp(range.end));
+    let rows = tx
+        .query(&tx.prepare_cached(sql).await?, &[&ids, &places, &from, &to])
+        .await?;
+    Ok(collect(groups, &rows, |row| Point(millis(row.get(1)), row.get(2))))
+}
+
 /// One point per group and bucket of `step` milliseconds, or one per group without a step, at the time of its newest point.
 pub async fn aggregated(
     tx: &Transaction<'_>,
