@@ -1,13 +1,12 @@
 //! The computed frame becomes points, and every record gets its verdict.
 
-use std::collections::HashMap;
-
 use bytes::Bytes;
 use dash_model::{
     EventSeq, Micros,
     mapping::{FieldReason, Mapping, Tags},
     point::{Quarantined, SeriesKey},
 };
+use foldhash::{HashMap, HashMapExt};
 use polars::prelude::{BooleanChunked, DataFrame, DataType, Float64Chunked, Int64Chunked, PolarsResult, StringChunked};
 
 use crate::{

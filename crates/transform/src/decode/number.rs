@@ -101,13 +101,18 @@ fn power(text: &str) -> Option<i64> {
 
 /// A finite float from decimal text; `NaN`, `inf` and the like are no numbers here.
 pub(crate) fn parse_float(text: &str) -> Option<f64> {
-    Decimal::parse(text)?;
+    // The standard library reads the same decimal texts, and words besides.
+    let decimal = |b: u8| b.is_ascii_digit() || matches!(b, b'.' | b'-' | b'+' | b'e' | b'E');
+    if !text.bytes().all(decimal) {
+        return None;
+    }
     text.parse().ok().filter(|x: &f64| x.is_finite())
 }
 
 /// An integer from decimal text: `5`, `5.0` and `5e0` alike.
 pub(crate) fn parse_integer(text: &str) -> Option<i64> {
-    Decimal::parse(text)?.to_i64()
+    // Nearly all are written plainly.
+    text.parse().ok().or_else(|| Decimal::parse(text)?.to_i64())
 }
 
 #[cfg(test)]

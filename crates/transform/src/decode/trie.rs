@@ -16,7 +16,7 @@ pub(super) struct Trie {
 
 #[derive(Debug, Default)]
 struct Node {
-    /// Children by key, sorted.
+    /// Children by key, sorted by length and then by bytes.
     keys: Vec<(Box<[u8]>, usize)>,
     /// Children by place in an array, sorted.
     places: Vec<(usize, usize)>,
@@ -34,6 +34,15 @@ impl Default for Trie {
     }
 }
 
+impl Node {
+    /// The place of a key among the children, or the one where it belongs. Most keys of a record are none of them, and most of those
+    /// differ in length from each: their bytes are not looked at.
+    fn find(&self, key: &[u8]) -> Result<usize, usize> {
+        self.keys
+            .binary_search_by(|(k, _)| k.len().cmp(&key.len()).then_with(|| (**k).cmp(key)))
+    }
+}
+
 impl<'r> Found<'r> {
     pub fn get(&self, node: usize) -> Option<&'r str> {
         self.0.get(node).copied().flatten()
@@ -48,7 +57,7 @@ impl Trie {
             let next = self.nodes.len();
             let node = &mut self.nodes[at];
             let child = match step {
-                PathStep::Key(key) => match node.keys.binary_search_by(|(k, _)| (**k).cmp(key.as_bytes())) {
+                PathStep::Key(key) => match node.find(key.as_bytes()) {
                     Ok(i) => node.keys[i].1,
                     Err(i) => {
                         node.keys.insert(i, (key.as_bytes().into(), next));
@@ -231,7 +240,6 @@ impl Visitor<'_> for Key<'_> {
     }
 
     fn visit_bytes<E: Error>(self, key: &[u8]) -> Result<Option<usize>, E> {
-        let keys = &self.0.keys;
-        Ok(keys.binary_search_by(|(k, _)| (**k).cmp(key)).ok().map(|i| keys[i].1))
+        Ok(self.0.find(key).ok().map(|i| self.0.keys[i].1))
     }
 }
