@@ -58,8 +58,8 @@ lint: setup-test
 	cargo clippy --quiet --package frontend --target wasm32-unknown-unknown --profile wasm-dev -- -D warnings
 
 # Prints a table, and writes bench/results. Options: make bench ROW=ingest,single RUNS=3
-# Others: SECONDS and SUSTAINED (of each load), DIR (on which disk), FULL=1, MARKDOWN (a file); PROFILE=dev shows whether it works, its figures mean nothing.
-BENCH_OPTIONS := RUNS SECONDS SUSTAINED DIR MARKDOWN
+# Others: SECONDS and SUSTAINED (of each load), LOAD (events/s while a dashboard is looked at), DIR (on which disk), FULL=1, MARKDOWN (a file); PROFILE=dev shows whether it works, its figures mean nothing.
+BENCH_OPTIONS := RUNS SECONDS SUSTAINED LOAD DIR MARKDOWN
 lower = $(shell echo $(1) | tr A-Z a-z)
 bench: setup-bench
 	@scripts/bench '$(or $(PROFILE),release)' '$(ROW)' $(if $(FULL),--full) \

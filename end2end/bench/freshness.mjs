@@ -7,8 +7,8 @@
 import http from "node:http";
 import { blank, hydrated, live, run } from "./browser.mjs";
 
-/** Values below it are others'. */
-const FIRST_VALUE = 101;
+/** From here on the page writes numbers in another way. */
+const LAST_VALUE = 999;
 /** In turn, so that two probes never share a bucket of the chart. */
 const SENSORS = 12;
 /** How long the last probe may take to appear. */
@@ -20,11 +20,12 @@ const now = () => performance.timeOrigin + performance.now();
 
 /**
  * Options: url and path of the page, where to post to and with which key, whether it is a page of Dash's (the reference's takes the bare value, and
- * has no chart), how many probes are measured after how many for warming up, and the mean interval between them in milliseconds.
+ * has no chart), the value of the first probe, higher than all that the page shows, how many are measured after how many for warming up, and the
+ * mean interval between them in milliseconds.
  */
-await run(async ({ url, path, post, key, dash, probes, warmup, interval }, browser) => {
+await run(async ({ url, path, post, key, dash, first, probes, warmup, interval }, browser) => {
   const count = warmup + probes;
-  if (FIRST_VALUE + count > 999) throw new Error(`at most ${999 - FIRST_VALUE} probes: the page writes larger numbers otherwise`);
+  if (first + count > LAST_VALUE) throw new Error(`${count} probes from ${first} on go beyond ${LAST_VALUE}`);
   /** @type {Place[]} */
   const places = dash ? ["chart", "number"] : ["number"];
   const page = await blank(browser, url);
@@ -41,7 +42,7 @@ await run(async ({ url, path, post, key, dash, probes, warmup, interval }, brows
   /** @type {Promise<void>[]} */
   const answers = [];
   for (let i = 0; i < count; i++) {
-    const value = FIRST_VALUE + i;
+    const value = first + i;
     // Irregular, and never closer than six tenths of the interval: probes fall into step neither with what the server does nor with the load.
     const at = begun + (i + 0.4 * scatter(i)) * interval;
     due.push(at);
@@ -60,8 +61,9 @@ await run(async ({ url, path, post, key, dash, probes, warmup, interval }, brows
   const ahead = (before.offset + after.offset) / 2;
   const latencies = (/** @type {Place} */ place) =>
     due.slice(warmup).map((due, i) => {
-      const at = shown[FIRST_VALUE + warmup + i]?.[place];
+      const at = shown[first + warmup + i]?.[place];
       if (at === undefined) throw new Error(`the ${place} never showed probe ${i + 1} of ${probes}`);
+      if (at - ahead <= due) throw new Error(`the ${place} showed probe ${i + 1} before it was sent`);
       return at - ahead - due;
     });
   // Of the clocks: how wrong they can be, and how far they went apart meanwhile.
@@ -79,7 +81,7 @@ function watch(places) {
   /** @param {Place} place @param {number} value */
   function seen(place, value) {
     awaited[place].delete(value);
-    // The chart library asked for this very frame before; the next one begins when it has been drawn.
+    // The page asked for this very frame before and draws the chart in it, since there is no other; the next one begins when it is out.
     requestAnimationFrame(() =>
       requestAnimationFrame(() => {
         (shown[value] ??= {})[place] = performance.timeOrigin + performance.now();

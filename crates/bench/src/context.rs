@@ -22,6 +22,8 @@ pub struct Context {
     pub dir: PathBuf,
     /// The root of the checkout: `end2end`, `server/demo` lie under it.
     pub root: PathBuf,
+    /// Events a second that a dashboard is looked at under.
+    pub load: u32,
     /// The scaled run: 100 million rows where it is 20 million otherwise.
     pub full: bool,
     /// A runtime of one thread on [`crate::cores::LOAD`], for whatever sends.

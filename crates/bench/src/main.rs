@@ -3,6 +3,7 @@
 //! Read it in this order: [`row`] says what a line of the table is, [`rows`] what is measured, [`subject`] what is measured and how it is started,
 //! [`drive`] how requests are sent and timed, [`report`] how it is told.
 
+mod browser;
 mod client;
 mod context;
 mod cores;
@@ -41,6 +42,9 @@ struct Options {
     /// How long the sustained load is applied.
     #[arg(long, default_value = "60", value_parser = seconds)]
     sustained: Duration,
+    /// Events a second that a dashboard is looked at under: half of what is sustained.
+    #[arg(long, default_value_t = 20_000, value_parser = clap::value_parser!(u32).range(1_000..=1_000_000))]
+    load: u32,
     /// 100 million rows where it is 20 million otherwise; takes longer than half an hour.
     #[arg(long)]
     full: bool,
@@ -59,6 +63,9 @@ struct Options {
     /// Names the rows, and measures nothing.
     #[arg(long)]
     list: bool,
+    /// Is a reference of `fanout` at this address, and measures nothing.
+    #[arg(long, hide = true)]
+    broadcast: Option<std::net::SocketAddr>,
 }
 
 fn seconds(text: &str) -> Result<Duration, String> {
@@ -91,6 +98,11 @@ fn measure(options: &Options) -> anyhow::Result<bool> {
         report::list();
         return Ok(true);
     }
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    if let Some(address) = options.broadcast {
+        runtime.block_on(rows::broadcast(address))?;
+        return Ok(true);
+    }
     let chosen = rows::choose(&options.row)?;
     let senders = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
@@ -103,7 +115,6 @@ fn measure(options: &Options) -> anyhow::Result<bool> {
         })
         .enable_all()
         .build()?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let context = context(options, senders.handle().clone())?;
     let measured = runtime.block_on(run::all(&context, &chosen));
     let published = report::publish(&context, &measured, options.markdown.as_deref());
@@ -135,6 +146,7 @@ fn context(options: &Options, senders: tokio::runtime::Handle) -> anyhow::Result
         ),
         dir,
         root,
+        load: options.load,
         full: options.full,
         senders,
     })

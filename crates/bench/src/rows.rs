@@ -1,6 +1,9 @@
 //! The rows, one file each. A row is an async function from [`Context`] to lines of the table.
 
 mod bronze;
+mod fanout;
+mod first_load;
+mod freshness;
 mod ingest;
 mod parquet;
 mod query;
@@ -9,9 +12,12 @@ mod servers;
 mod silver_load;
 mod silver_size;
 mod single;
+mod sustained;
 mod transform;
 
 use std::{future::Future, pin::Pin};
+
+pub use fanout::broadcast;
 
 use crate::{context::Context, row::Row};
 
@@ -37,6 +43,11 @@ pub const ALL: &[Named] = &[
         name: "single",
         about: "one event a request, and how long its answer takes, beside the same",
         run: |ctx| Box::pin(single::rows(ctx)),
+    },
+    Named {
+        name: "sustained",
+        about: "the rate at which Bronze, Silver and a live chart keep up",
+        run: |ctx| Box::pin(sustained::rows(ctx)),
     },
     Named {
         name: "parquet",
@@ -72,6 +83,21 @@ pub const ALL: &[Named] = &[
         name: "query",
         about: "a dashboard's questions over 20 million points, warm and cold",
         run: |ctx| Box::pin(query::rows(ctx)),
+    },
+    Named {
+        name: "freshness",
+        about: "from send() to the painted frame in Chromium, idle and at half load",
+        run: |ctx| Box::pin(freshness::rows(ctx)),
+    },
+    Named {
+        name: "fanout",
+        about: "messages to 1,000 and 10,000 viewers, and memory of an idle one",
+        run: |ctx| Box::pin(fanout::rows(ctx)),
+    },
+    Named {
+        name: "first-load",
+        about: "bytes of a first visit, largest paint and clicks on a slow processor",
+        run: |ctx| Box::pin(first_load::rows(ctx)),
     },
 ];
 
