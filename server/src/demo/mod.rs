@@ -154,7 +154,10 @@ mod tests {
     fn the_program_is_named_as_a_shell_takes_it() {
         let home = Some(Path::new("/home/ada"));
         let named = |path: &str| in_shell(Path::new(path), home);
-        assert_eq!(named("/home/ada/.cache/dash/target/debug/server"), "~/.cache/dash/target/debug/server");
+        assert_eq!(
+            named("/home/ada/.cache/dash/target/debug/server"),
+            "~/.cache/dash/target/debug/server"
+        );
         assert_eq!(named("/usr/local/bin/server"), "/usr/local/bin/server");
         assert_eq!(named("/home/ada/my dash/server"), "~/'my dash/server'");
         assert_eq!(named("/opt/it's/server"), r"'/opt/it'\''s/server'");

@@ -15,8 +15,15 @@ const HISTORY: usize = 64;
 /// What brings a viewer to the newest state.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Update {
-    Snapshot { place: Place, state: Shared<State> },
-    Patch { from: u64, place: Place, patch: Shared<Patch> },
+    Snapshot {
+        place: Place,
+        state: Shared<State>,
+    },
+    Patch {
+        from: u64,
+        place: Place,
+        patch: Shared<Patch>,
+    },
 }
 
 /// Published states of one topic. Sequences begin at 1 and rise by one.

@@ -54,9 +54,7 @@ impl Browser {
             while self.points().len() < points {
                 match self.receives.next().await.expect("the socket stays open") {
                     ServerMessage::Snapshot { place, state, .. } => self.shows = Some((place, points_of(state))),
-                    ServerMessage::Patch {
-                        from, place, patch, ..
-                    } => {
+                    ServerMessage::Patch { from, place, patch, .. } => {
                         let Patch::Query(patch) = &*patch else {
                             panic!("{patch:?}")
                         };
