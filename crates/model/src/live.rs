@@ -46,9 +46,7 @@ pub struct Place {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum ServerMessage {
     /// Sent first and then every 20 s: the server's clock, milliseconds.
-    Heartbeat {
-        now_ms: i64,
-    },
+    Heartbeat { now_ms: i64 },
     Snapshot {
         sub: u32,
         place: Place,
@@ -62,10 +60,7 @@ pub enum ServerMessage {
         patch: Shared<Patch>,
     },
     /// This subscription cannot be served; the others go on.
-    Refused {
-        sub: u32,
-        why: String,
-    },
+    Refused { sub: u32, why: String },
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
