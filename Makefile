@@ -1,6 +1,6 @@
 # make run   - installs what is missing, builds, serves a live dashboard
 # make test  - installs what is missing, runs every test
-# The others: dev, check, test-browser, site, demo-flights, screenshots, bench, crash, release, clean
+# The others: dev, check, test-browser, site, demo-flights, screenshots, bench, crash, fuzz, release, clean
 
 SHELL := /bin/bash
 CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/dash
@@ -11,7 +11,7 @@ export PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD := 1
 
 SERVER := $(CARGO_TARGET_DIR)/debug/server
 
-.PHONY: run dev test test-browser check lint site build demo-flights screenshots bench crash release clean setup-run setup-test setup-bench
+.PHONY: run dev test test-browser check lint site build demo-flights screenshots bench crash fuzz release clean setup-run setup-test setup-bench setup-fuzz
 
 run: setup-run build
 	@set -a; [ ! -f .env ] || . ./.env; set +a; exec $(SERVER) serve
@@ -65,13 +65,16 @@ bench: setup-bench
 	@scripts/bench '$(or $(PROFILE),release)' '$(ROW)' $(if $(FULL),--full) \
 		$(foreach o,$(BENCH_OPTIONS),$(if $($(o)),--$(call lower,$(o)) '$($(o))'))
 
+# Options: make fuzz TARGET=ingest,spool SECONDS=600
+fuzz: setup-fuzz
+	@scripts/fuzz '$(or $(SECONDS),60)' '$(TARGET)'
+
 # Breaks a running server in many ways and checks that nothing it acknowledged is lost or counted twice; see docs/crash.md.
 # Options: make crash N=100 (kills) SEED=4711 SHORT=1; PROFILE=release for an optimised server.
 CRASH_PROFILE := $(or $(PROFILE),dev)
 crash: setup-run
 	@scripts/step crash "building"
-	@cargo build --quiet --profile $(CRASH_PROFILE) --package server
-	@cargo build --quiet --profile $(CRASH_PROFILE) --package dash-crash
+	@cargo build --quiet --profile $(CRASH_PROFILE) --package server --package dash-crash
 	@bin=$(CARGO_TARGET_DIR)/$(patsubst dev,debug,$(CRASH_PROFILE)); exec $$bin/crash --server $$bin/server \
 		$(if $(N),--kills '$(N)') $(if $(SEED),--seed '$(SEED)') $(if $(filter-out 0,$(SHORT)),--short)
 
@@ -81,6 +84,9 @@ release: setup-run
 
 setup-run:
 	@scripts/setup run
+
+setup-fuzz:
+	@scripts/setup fuzz
 
 setup-test:
 	@scripts/setup test

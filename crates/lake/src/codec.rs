@@ -240,25 +240,8 @@ pub(crate) fn decode_groups<R: ChunkReader + 'static>(
 /// Runs a part of the Parquet reader. It is made for files that a writer wrote: where bytes were changed since, it may
 /// panic, and that is an error of the object like any other.
 pub(crate) fn guarded<T>(read: impl FnOnce() -> Result<T, LakeError>) -> Result<T, LakeError> {
-    #[cfg(feature = "fuzzing")]
-    GUARDED.set(true);
     // What it leaves behind is not looked at again: every caller ends with the error.
-    let outcome = catch_unwind(AssertUnwindSafe(read));
-    #[cfg(feature = "fuzzing")]
-    GUARDED.set(false);
-    outcome.unwrap_or_else(|_| Err(wrong("the reader broke off: the object is damaged")))
-}
-
-#[cfg(feature = "fuzzing")]
-thread_local! {
-    static GUARDED: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
-}
-
-/// Whether this thread is in a part of the Parquet reader, whose panics are caught: libFuzzer's own hook would end the
-/// process before they are.
-#[cfg(feature = "fuzzing")]
-pub fn is_guarded() -> bool {
-    GUARDED.get()
+    catch_unwind(AssertUnwindSafe(read)).unwrap_or_else(|_| Err(wrong("the reader broke off: the object is damaged")))
 }
 
 fn append_rows(batch: &RecordBatch, rows: &mut Vec<LakeRow>) -> Result<(), LakeError> {

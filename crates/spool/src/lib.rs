@@ -20,6 +20,8 @@ mod batch;
 mod codec;
 mod disk;
 mod error;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod ledger;
 mod options;
 mod queue;

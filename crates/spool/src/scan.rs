@@ -19,7 +19,7 @@ pub(crate) struct Scan {
 
 /// What follows the last good frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Tail {
+pub enum Tail {
     /// Nothing.
     Clean,
     /// The beginning of a frame, and nothing else: a write that was cut off.
