@@ -1,4 +1,4 @@
-//! Half of what Dash is to sustain, into the pipeline that is looked at.
+//! Half of what Dash is to sustain, into one pipeline.
 
 use std::{
     fmt::Write,
@@ -7,6 +7,7 @@ use std::{
 
 use anyhow::{Context as _, bail};
 use dash_model::pipeline::CreatedPipeline;
+use serde_json::{Value, json};
 use tokio::{sync::oneshot, task::JoinHandle};
 
 use crate::{
@@ -23,6 +24,18 @@ const SENSORS: u32 = 8;
 const REFUSED_PAUSE: Duration = Duration::from_millis(20);
 /// Until the load is what it will be.
 const RISE: Duration = Duration::from_secs(3);
+
+/// Of another pipeline than the one that is looked at, with the same mapping.
+pub fn definition() -> Value {
+    json!({
+        "name": "Load",
+        "slug": "load",
+        "mapping": {
+            "metrics": [{"name": "value", "path": "value", "required": true}],
+            "tags": [{"name": "sensor", "path": "sensor"}],
+        },
+    })
+}
 
 /// A sender that goes on until it is stopped.
 pub struct Load {
