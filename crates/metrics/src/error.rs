@@ -53,6 +53,8 @@ pub enum DatabaseError {
     Pool(#[from] dash_db::DbError),
     #[error("PostgreSQL: {}", describe(.0))]
     Postgres(#[from] tokio_postgres::Error),
+    #[error("chunks of metrics changed their state during each of several reads; try again")]
+    Unsettled,
     #[error("the task that talked to PostgreSQL ended early: {0}")]
     Task(#[from] tokio::task::JoinError),
 }
@@ -61,7 +63,7 @@ impl DatabaseError {
     /// Broken connections, lock time-outs, conflicts and shortages pass; wrong data does not.
     pub fn is_transient(&self) -> bool {
         match self {
-            Self::Pool(_) => true,
+            Self::Pool(_) | Self::Unsettled => true,
             Self::Task(_) => false,
             Self::Postgres(e) => match e.code() {
                 None => true,

@@ -21,6 +21,7 @@ mod resolution;
 mod rollup;
 mod set;
 mod setup;
+mod snapshot;
 mod write;
 
 use std::{sync::Arc, time::Duration};

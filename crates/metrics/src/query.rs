@@ -20,12 +20,14 @@ use dash_model::{
     query::{Aggregation, MAX_SERIES, QueryResult, QuerySpec, Resolution, Rollup, Shape, TimeRange},
 };
 use deadpool_postgres::{Client, GenericClient, Transaction};
-use tokio_postgres::{IsolationLevel, error::SqlState};
+use tokio_postgres::error::SqlState;
 
 use crate::{
     DatabaseError, Inner, Mode, QueryError,
     cover::{Cover, MARGIN_MS},
-    resolution, timestamp,
+    resolution,
+    snapshot::{self, Snapshot},
+    timestamp,
 };
 use groups::Group;
 
@@ -42,7 +44,7 @@ pub async fn query(
     now: Micros,
 ) -> Result<QueryResult, QueryError> {
     let mut client = inner.db.client().await.map_err(DatabaseError::from)?;
-    answer(inner, &mut client, version, unit, spec, now)
+    settled(inner, &mut client, version, unit, spec, now)
         .await
         .map_err(|error| match error {
             QueryError::Database(e) if e.code() == Some(&SqlState::QUERY_CANCELED) => QueryError::TooSlow {
@@ -57,7 +59,8 @@ pub async fn query(
         })
 }
 
-async fn answer(
+/// The answer of a snapshot that held.
+async fn settled(
     inner: &Inner,
     client: &mut Client,
     version: MappingVersionId,
@@ -65,25 +68,28 @@ async fn answer(
     spec: &QuerySpec,
     now: Micros,
 ) -> Result<QueryResult, QueryError> {
-    let db = DatabaseError::from;
-    let tx = client
-        .build_transaction()
-        .isolation_level(IsolationLevel::RepeatableRead)
-        .read_only(true)
-        .start()
-        .await
-        .map_err(db)?;
-    // Plans are made for the range at hand, to leave out what lies outside; compiling them costs more than it gains.
-    let timeout = inner.options.query_timeout.as_millis();
-    let settings = format!(
-        "SET LOCAL statement_timeout = {timeout}; SET LOCAL plan_cache_mode = force_custom_plan; SET LOCAL jit = off"
-    );
-    tx.batch_execute(&settings).await.map_err(db)?;
+    for _ in 0..snapshot::ATTEMPTS {
+        let snapshot = Snapshot::begin(client, inner, Some(inner.options.query_timeout)).await?;
+        let result = answer(inner, &snapshot, version, unit.clone(), spec, now).await?;
+        if snapshot.end().await? {
+            return Ok(result);
+        }
+    }
+    Err(DatabaseError::Unsettled.into())
+}
 
-    let all = groups::select(&tx, version, &spec.query).await?;
-    let range = resolve(&tx, spec.range, now, &all).await?;
+async fn answer(
+    inner: &Inner,
+    tx: &Transaction<'_>,
+    version: MappingVersionId,
+    unit: Option<String>,
+    spec: &QuerySpec,
+    now: Micros,
+) -> Result<QueryResult, QueryError> {
+    let all = groups::select(tx, version, &spec.query).await?;
+    let range = resolve(tx, spec.range, now, &all).await?;
     let micros = range.start * 1_000..range.end * 1_000;
-    let (groups, omitted_series) = groups::newest(&tx, all, &micros).await?;
+    let (groups, omitted_series) = groups::newest(tx, all, &micros).await?;
 
     let mut result = QueryResult {
         resolution: Resolution {
@@ -99,7 +105,7 @@ async fn answer(
     let coarsest = match spec.shape {
         Shape::Total => {
             if spec.query.agg == Aggregation::Last {
-                result.series = points::last(&tx, &groups, &micros).await?;
+                result.series = points::last(tx, &groups, &micros).await?;
                 return Ok(result);
             }
             Rollup::Day
@@ -107,7 +113,7 @@ async fn answer(
         Shape::Series { width } => {
             let width = width.clamp(1, MAX_WIDTH);
             if as_written(spec.query.agg, &groups)
-                && let Some(series) = points::as_written(&tx, &groups, &micros, width * 2).await?
+                && let Some(series) = points::as_written(tx, &groups, &micros, width * 2).await?
             {
                 result.resolution.bucket_ms = 0;
                 result.series = series;
@@ -121,13 +127,13 @@ async fn answer(
     };
     let dirty = match coarsest {
         Rollup::Raw => Vec::new(),
-        _ => dirty_hours(&tx, version, &range).await?,
+        _ => dirty_hours(tx, version, &range).await?,
     };
     let cover = Cover::new(micros, coarsest, &dirty);
     let step = matches!(spec.shape, Shape::Series { .. }).then_some(result.resolution.bucket_ms);
     result.resolution.from = cover.coarsest();
     let plain = inner.mode == Mode::Plain;
-    result.series = points::aggregated(&tx, &groups, spec.query.agg, &cover, step, plain).await?;
+    result.series = points::aggregated(tx, &groups, spec.query.agg, &cover, step, plain).await?;
     Ok(result)
 }
 

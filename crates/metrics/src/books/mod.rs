@@ -13,9 +13,11 @@ use std::time::{Duration, Instant};
 
 use dash_model::{EventSeq, MappingVersionId, Micros, PipelineId};
 use deadpool_postgres::Transaction;
-use tokio_postgres::IsolationLevel;
 
-use crate::{DatabaseError, Inner, Mode};
+use crate::{
+    DatabaseError, Inner, Mode,
+    snapshot::{self, Snapshot},
+};
 
 /// Places of one kind that are listed; the others are counted.
 const LISTED: usize = 5;
@@ -206,25 +208,31 @@ impl Places {
 pub async fn read(inner: &Inner, pipelines: &[PipelineId], options: &BooksOptions) -> Result<Books, DatabaseError> {
     let began = Instant::now();
     let mut client = inner.db.client().await?;
-    let tx = client
-        .build_transaction()
-        .isolation_level(IsolationLevel::RepeatableRead)
-        .read_only(true)
-        .start()
-        .await?;
-    let timeout = options.timeout.map_or(0, |t| t.as_millis());
-    let settings = format!(
-        "SET LOCAL statement_timeout = {timeout}; SET LOCAL plan_cache_mode = force_custom_plan; SET LOCAL jit = off"
-    );
-    tx.batch_execute(&settings).await?;
+    for _ in 0..snapshot::ATTEMPTS {
+        let snapshot = Snapshot::begin(&mut client, inner, options.timeout).await?;
+        let mut books = all(inner, &snapshot, pipelines, options).await?;
+        if snapshot.end().await? {
+            books.took = began.elapsed();
+            return Ok(books);
+        }
+    }
+    Err(DatabaseError::Unsettled)
+}
+
+async fn all(
+    inner: &Inner,
+    tx: &Transaction<'_>,
+    pipelines: &[PipelineId],
+    options: &BooksOptions,
+) -> Result<Books, DatabaseError> {
     if options.deep {
         tx.batch_execute("SET LOCAL work_mem = '64MB'").await?;
     }
     let mut books = Books::default();
     for &pipeline in pipelines {
-        if let Some(version) = ledger::active_version(&tx, pipeline).await? {
+        if let Some(version) = ledger::active_version(tx, pipeline).await? {
             let reader = Reader {
-                tx: &tx,
+                tx,
                 inner,
                 pipeline,
                 version,
@@ -232,8 +240,6 @@ pub async fn read(inner: &Inner, pipelines: &[PipelineId], options: &BooksOption
             books.pipelines.push(reader.read(options).await?);
         }
     }
-    tx.commit().await?;
-    books.took = began.elapsed();
     Ok(books)
 }
 
