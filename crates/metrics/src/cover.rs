@@ -78,6 +78,26 @@ impl Cover {
         .push(piece);
     }
 
+    /// What of it lies in `ranges`, which rise, and whose edges cut no bucket that is read.
+    pub fn only(&self, ranges: &[Range<Micros>]) -> Self {
+        let cut = |pieces: &[Range<Micros>]| {
+            let within = |piece: &Range<Micros>| {
+                let piece = piece.clone();
+                let parts = ranges
+                    .iter()
+                    .map(move |r| r.start.max(piece.start)..r.end.min(piece.end));
+                parts.filter(|part| !part.is_empty()).collect::<Vec<_>>()
+            };
+            pieces.iter().flat_map(within).collect()
+        };
+        Self {
+            raw: cut(&self.raw),
+            minutes: cut(&self.minutes),
+            hours: cut(&self.hours),
+            days: cut(&self.days),
+        }
+    }
+
     /// The coarsest source that is read.
     pub fn coarsest(&self) -> Rollup {
         [
@@ -165,6 +185,13 @@ mod tests {
             prop_assert_eq!(all.last().map(|p| p.end), Some(start + length));
             prop_assert!(all.windows(2).all(|w| w[0].end == w[1].start));
             prop_assert!(cover.coarsest() <= coarsest);
+
+            // Parts of the range that cut no bucket: each is read from where it was, and nothing else is.
+            let parts: Vec<Range<i64>> = all.iter().step_by(2).cloned().collect();
+            let only = cover.only(&parts);
+            let mut left: Vec<Range<i64>> = [only.raw, only.minutes, only.hours, only.days].concat();
+            left.sort_by_key(|p| p.start);
+            prop_assert_eq!(left, parts);
         }
     }
 

@@ -38,6 +38,7 @@ pub use books::{
     Piece, PipelineBooks, Place, Places,
 };
 pub use error::{DatabaseError, QueryError, SetupError, WriteError};
+pub use query::{Known, Parts};
 pub use set::{AnsweredKey, Covered, RecordLookup, WriteSet, Written};
 
 /// Silver over one database. Cheap to clone.
@@ -176,7 +177,38 @@ impl Silver {
         spec: &QuerySpec,
         now: Micros,
     ) -> Result<QueryResult, QueryError> {
-        query::query(&self.inner, version, unit, spec, now).await
+        let question = query::Question {
+            version,
+            unit,
+            spec,
+            now,
+            follow: query::Follow::No,
+        };
+        Ok(query::query(&self.inner, question).await?.result)
+    }
+
+    /// As [`Self::query`], for a question that is asked again and again: reads only the buckets that changed since an earlier
+    /// answer. The second part of the answer is what the next one may go on from.
+    ///
+    /// # Errors
+    /// As [`Self::query`].
+    pub async fn follow(
+        &self,
+        version: MappingVersionId,
+        unit: Option<String>,
+        spec: &QuerySpec,
+        now: Micros,
+        known: Option<Known<'_>>,
+    ) -> Result<(QueryResult, Option<Parts>), QueryError> {
+        let question = query::Question {
+            version,
+            unit,
+            spec,
+            now,
+            follow: query::Follow::Yes(known),
+        };
+        let answer = query::query(&self.inner, question).await?;
+        Ok((answer.result, answer.parts))
     }
 
     /// One pass over the hours that were written to and have cooled down. The server calls it every few seconds; it goes on

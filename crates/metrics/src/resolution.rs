@@ -100,6 +100,13 @@ pub fn origin(step_ms: i64) -> &'static str {
     }
 }
 
+/// Start of the bucket that a time is in. All in milliseconds.
+pub fn floor(at: i64, step_ms: i64) -> i64 {
+    // 1970 began on a Thursday.
+    let origin = if step_ms == 7 * DAY { 4 * DAY } else { 0 };
+    (at - origin).div_euclid(step_ms) * step_ms + origin
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;

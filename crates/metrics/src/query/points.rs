@@ -3,11 +3,17 @@
 use std::ops::Range;
 
 use chrono::{DateTime, Utc};
-use dash_model::query::{Aggregation, Point, SeriesData};
+use dash_model::{
+    mapping::Tags,
+    query::{Aggregation, Point, SeriesData},
+};
 use deadpool_postgres::{GenericClient, Transaction};
 use tokio_postgres::{Row, types::ToSql};
 
-use super::groups::{Group, columns};
+use super::{
+    groups::{Group, columns},
+    parts::{Line, Part},
+};
 use crate::{DatabaseError, cover::Cover, resolution, timestamp};
 
 /// All points of groups of one series each; None when one of them has more than `limit`.
@@ -66,7 +72,7 @@ pub async fn last(
     Ok(collect(groups, &rows, |row| Point(millis(row.get(1)), row.get(2))))
 }
 
-/// One point per group and bucket of `step` milliseconds, or one per group without a step, at the time of its newest point.
+/// One part per group and bucket of `step` milliseconds, or one per group without a step.
 pub async fn aggregated(
     tx: &Transaction<'_>,
     groups: &[Group],
@@ -74,7 +80,7 @@ pub async fn aggregated(
     cover: &Cover,
     step: Option<i64>,
     plain: bool,
-) -> Result<Vec<SeriesData>, DatabaseError> {
+) -> Result<Vec<Line>, DatabaseError> {
     let (ids, places) = columns(groups);
     if ids.is_empty() {
         return Ok(Vec::new());
@@ -90,6 +96,9 @@ pub async fn aggregated(
         .into_iter()
         .flat_map(|(table, pieces)| Stretch::of(pieces).into_iter().map(move |stretch| (table, stretch)))
         .collect();
+    if stretches.is_empty() {
+        return Ok(Vec::new());
+    }
 
     let step_ms = step.map(|step| step as f64);
     let mut parameters: Vec<&(dyn ToSql + Sync)> = vec![&ids, &places];
@@ -105,14 +114,20 @@ pub async fn aggregated(
         .map(|(table, stretch)| branch(table, stretch, agg, &mut parameters))
         .collect();
     let sql = format!(
-        "SELECT place, {bucket}, {}, max(newest) FROM ({}) p GROUP BY 1, 2 ORDER BY 1, 2",
+        "SELECT place, {bucket}, sum(n)::float8, {}, max(newest) FROM ({}) p GROUP BY 1, 2 ORDER BY 1, 2",
         combine(agg),
         branches.join(" UNION ALL ")
     );
     // Its text depends on the pieces, so it is not kept prepared.
     let rows = tx.query(&sql, &parameters).await?;
-    let at = if step.is_some() { 1 } else { 3 };
-    Ok(collect(groups, &rows, |row| Point(millis(row.get(at)), row.get(2))))
+    let part = |row: &Row| Part {
+        at: millis(row.get(1)),
+        n: row.get(2),
+        v: row.get(3),
+        newest: millis(row.get(4)),
+    };
+    let lines = by_group(groups, &rows, part);
+    Ok(lines.map(|(tags, parts)| Line { tags, parts }).collect())
 }
 
 /// What one scan reads.
@@ -207,11 +222,9 @@ fn branch<'a>(
 /// buckets of one series never share the time of a point, so the event matters only among raw points.
 fn combine(agg: Aggregation) -> &'static str {
     match agg {
-        Aggregation::Avg => "sum(v) / sum(n)::float8",
-        Aggregation::Sum => "sum(v)",
+        Aggregation::Avg | Aggregation::Sum | Aggregation::Count => "sum(v)",
         Aggregation::Min => "min(v)",
         Aggregation::Max => "max(v)",
-        Aggregation::Count => "sum(n)::float8",
         Aggregation::First => {
             "(min(ARRAY[date_part('epoch', key_at), -series_id, -(key_event >> 32)::float8,
                 -(key_event & 4294967295)::float8, v]))[5]"
@@ -223,17 +236,22 @@ fn combine(agg: Aggregation) -> &'static str {
     }
 }
 
-/// Rows that begin with the place of their group, in rising order, as one series per group.
 fn collect(groups: &[Group], rows: &[Row], point: impl Fn(&Row) -> Point) -> Vec<SeriesData> {
+    let series = by_group(groups, rows, point);
+    series.map(|(tags, points)| SeriesData { tags, points }).collect()
+}
+
+/// Rows that begin with the place of their group, in rising order, by group.
+fn by_group<'a, T>(
+    groups: &'a [Group],
+    rows: &'a [Row],
+    read: impl Fn(&Row) -> T + 'a,
+) -> impl Iterator<Item = (Tags, Vec<T>)> + 'a {
     rows.chunk_by(|a, b| a.get::<_, i32>(0) == b.get::<_, i32>(0))
-        .filter_map(|chunk| {
+        .filter_map(move |chunk| {
             let place = usize::try_from(chunk.first()?.get::<_, i32>(0)).ok()?;
-            Some(SeriesData {
-                tags: groups.get(place)?.tags.clone(),
-                points: chunk.iter().map(&point).collect(),
-            })
+            Some((groups.get(place)?.tags.clone(), chunk.iter().map(&read).collect()))
         })
-        .collect()
 }
 
 fn millis(time: DateTime<Utc>) -> i64 {

@@ -5,6 +5,7 @@
     reason = "tests stop at the first surprise, and say what they skip"
 )]
 
+mod known;
 mod measure;
 mod model;
 mod queries;
