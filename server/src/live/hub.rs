@@ -2,6 +2,7 @@
 
 use std::{
     collections::HashMap,
+    ops::RangeInclusive,
     sync::{
         Arc, Weak,
         atomic::{AtomicU64, Ordering},
@@ -11,8 +12,9 @@ use std::{
 
 use app::AppError;
 use async_trait::async_trait;
+use dash_metrics::Parts;
 use dash_model::{
-    PipelineId,
+    MappingVersionId, PipelineId,
     live::{State, Topic},
     query::{Shape, TimeRange},
 };
@@ -30,8 +32,40 @@ use super::topic::History;
 pub trait Compute: Send + Sync + 'static {
     /// The pipeline whose writes change this topic.
     async fn pipeline(&self, topic: &Topic) -> Result<PipelineId, AppError>;
-    /// The state as it is now.
-    async fn compute(&self, topic: &Topic) -> Result<State, AppError>;
+    /// The state as it is now. What is known of an earlier one may save work.
+    async fn compute(&self, topic: &Topic, before: Option<Before>) -> Result<Computed, AppError>;
+}
+
+/// A state, and what the next one may go on from.
+#[derive(Clone, Debug)]
+pub struct Computed {
+    pub state: State,
+    pub parts: Option<PartsOf>,
+}
+
+/// What was read of the points of a mapping version.
+#[derive(Clone, Debug)]
+pub struct PartsOf {
+    pub version: MappingVersionId,
+    pub parts: Parts,
+}
+
+/// What the computation of an earlier state left.
+#[derive(Clone, Debug)]
+pub struct Before {
+    pub of: PartsOf,
+    /// Times (microseconds since 1970) between which all points lie that were committed since.
+    pub changed: Option<Times>,
+}
+
+/// First and last.
+pub type Times = RangeInclusive<i64>;
+
+/// What a transaction wrote of a pipeline: between which times its points lie, if it made any.
+#[derive(Clone, Debug)]
+pub struct Commit {
+    pub pipeline: PipelineId,
+    pub times: Option<Times>,
 }
 
 /// Cheap to clone.
@@ -53,10 +87,20 @@ pub struct Followed {
     pub history: History,
     pipeline: PipelineId,
     woken: Notify,
+    /// Committed since the last computation began.
+    changed: Mutex<Option<Times>>,
 }
 
-/// Shortest time between two states of a topic: at most four a second.
-const PACE: Duration = Duration::from_millis(250);
+/// Shortest pause between two states of a topic: two frames and a bit, more than what a chart needs to seem to move.
+const PAUSE: Duration = Duration::from_millis(40);
+/// A topic pauses for so many times what its state cost, so that some live charts do not take the machine from the writers.
+const REST: u32 = 8;
+/// However much it cost.
+const LONGEST: Duration = Duration::from_secs(10);
+/// What it costs to send a state to a viewer.
+const SEND: Duration = Duration::from_micros(25);
+/// A state is computed from nothing now and then, in case that somebody else wrote to the database.
+const ANEW: Duration = Duration::from_secs(60);
 
 impl Hub {
     /// `epoch` must be higher than that of every topic of every earlier life of the server: microseconds since 1970 are.
@@ -85,6 +129,7 @@ impl Hub {
             history: History::new(self.0.epoch.fetch_add(1, Ordering::Relaxed)),
             pipeline,
             woken: Notify::new(),
+            changed: Mutex::default(),
         });
         topics.retain(|_, f| f.strong_count() > 0);
         topics.insert(topic.clone(), Arc::downgrade(&followed));
@@ -92,10 +137,14 @@ impl Hub {
         Ok(followed)
     }
 
-    /// Points of these pipelines were committed.
-    pub fn committed(&self, pipelines: &[PipelineId]) {
+    /// This was committed.
+    pub fn committed(&self, commits: &[Commit]) {
         for followed in self.0.topics.lock().values().filter_map(Weak::upgrade) {
-            if pipelines.contains(&followed.pipeline) {
+            for commit in commits.iter().filter(|c| c.pipeline == followed.pipeline) {
+                if let Some(times) = &commit.times {
+                    let mut changed = followed.changed.lock();
+                    *changed = Some(changed.as_ref().map_or_else(|| times.clone(), |c| span(c, times)));
+                }
                 followed.woken.notify_one();
             }
         }
@@ -118,24 +167,51 @@ impl Hub {
 
     async fn run(self, topic: Topic, followed: Weak<Followed>) {
         let total = matches!(&topic, Topic::Query(spec) if spec.shape == Shape::Total);
+        let mut parts: Option<PartsOf> = None;
+        // When a state is computed from nothing the next time.
+        let mut anew = Instant::now();
         loop {
+            let permit = self.0.permits.acquire().await;
             let begun = Instant::now();
-            let state = {
-                let _permit = self.0.permits.acquire().await;
-                self.0.compute.compute(&topic).await
-            };
             let Some(strong) = followed.upgrade() else { return };
-            match state {
-                Ok(state) => strong.history.publish(state, total),
+            // Before the snapshot of the computation: what is committed after this will wake the topic again.
+            let changed = strong.changed.lock().take();
+            drop(strong);
+            let before = parts.take().filter(|_| begun < anew).map(|of| Before { of, changed });
+            let from_nothing = before.is_none();
+            let computed = self.0.compute.compute(&topic, before).await;
+            drop(permit);
+            let took = begun.elapsed();
+            let Some(strong) = followed.upgrade() else { return };
+            match computed {
+                Ok(computed) => {
+                    strong.history.publish(computed.state, total);
+                    parts = computed.parts;
+                    if from_nothing {
+                        anew = begun + ANEW.max(took * 50);
+                    }
+                }
+                // The parts are gone, and the times of what changed: the next one begins from nothing.
                 Err(error) => strong.history.refuse(error.to_string()),
             }
             drop(strong);
-            sleep(PACE.saturating_sub(begun.elapsed()).max(PACE / 5)).await;
+            sleep(rest(took, followed.strong_count())).await;
             if !wait(&followed, begun + drift(&topic)).await {
                 return;
             }
         }
     }
+}
+
+/// How long a topic pauses after a state that took so long and goes to so many.
+fn rest(took: Duration, viewers: usize) -> Duration {
+    let viewers = u32::try_from(viewers).unwrap_or(u32::MAX);
+    let cost = took.saturating_add(SEND.saturating_mul(viewers));
+    cost.saturating_mul(REST).clamp(PAUSE, LONGEST)
+}
+
+fn span(a: &Times, b: &Times) -> Times {
+    *a.start().min(b.start())..=*a.end().max(b.end())
 }
 
 /// Until the topic is woken or `deadline`; false when nobody follows any more.
@@ -165,6 +241,8 @@ fn drift(topic: &Topic) -> Duration {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::AtomicBool;
+
     use dash_model::{
         query::{MetricQuery, QuerySpec},
         stats::PipelineStats,
@@ -174,7 +252,12 @@ mod tests {
     use crate::live::Update;
 
     #[derive(Default)]
-    struct Counting(AtomicU64);
+    struct Counting {
+        computed: AtomicU64,
+        /// What each computation was told.
+        told: Mutex<Vec<Option<Option<Times>>>>,
+        fails: AtomicBool,
+    }
 
     #[async_trait]
     impl Compute for Counting {
@@ -182,12 +265,29 @@ mod tests {
             Ok(PipelineId(uuid::Uuid::nil()))
         }
 
-        async fn compute(&self, _: &Topic) -> Result<State, AppError> {
-            let n = self.0.fetch_add(1, Ordering::SeqCst) + 1;
-            Ok(State::Pipeline(PipelineStats {
-                received: n,
-                ..PipelineStats::default()
-            }))
+        async fn compute(&self, _: &Topic, before: Option<Before>) -> Result<Computed, AppError> {
+            self.told.lock().push(before.map(|b| b.changed));
+            if self.fails.load(Ordering::SeqCst) {
+                return Err(AppError::Internal);
+            }
+            let n = self.computed.fetch_add(1, Ordering::SeqCst) + 1;
+            Ok(Computed {
+                state: State::Pipeline(PipelineStats {
+                    received: n,
+                    ..PipelineStats::default()
+                }),
+                parts: Some(PartsOf {
+                    version: MappingVersionId(1),
+                    parts: Parts::default(),
+                }),
+            })
+        }
+    }
+
+    fn commit(times: Option<Times>) -> Commit {
+        Commit {
+            pipeline: PipelineId(uuid::Uuid::nil()),
+            times,
         }
     }
 
@@ -220,24 +320,55 @@ mod tests {
             .wait_for(|s| *s >= 1)
             .await
             .expect("published");
-        assert_eq!(compute.0.load(Ordering::SeqCst), 1);
+        assert_eq!(compute.computed.load(Ordering::SeqCst), 1);
         assert_eq!(hub.topics(), 1);
     }
 
+    #[test]
+    fn a_topic_rests_by_what_it_costs() {
+        let ms = Duration::from_millis;
+        assert_eq!(rest(ms(1), 1), PAUSE);
+        assert_eq!(rest(ms(100), 0), ms(800));
+        assert_eq!(rest(ms(0), 1_000), ms(200), "sending costs, too");
+        assert_eq!(rest(Duration::from_secs(3_600), 1), LONGEST);
+        assert_eq!(rest(Duration::MAX, usize::MAX), LONGEST);
+    }
+
     #[tokio::test]
-    async fn writes_without_end_are_at_most_four_states_a_second() {
+    async fn writes_without_end_leave_pauses() {
         let compute = Arc::new(Counting::default());
         let hub = Hub::new(1, compute.clone());
         let _viewer = hub.follow(&topic()).await.expect("follow");
         let begun = Instant::now();
         while begun.elapsed() < Duration::from_secs(1) {
-            hub.committed(&[PipelineId(uuid::Uuid::nil())]);
+            hub.committed(&[commit(None)]);
             sleep(Duration::from_millis(1)).await;
         }
-        let computed = compute.0.load(Ordering::SeqCst);
+        let computed = compute.computed.load(Ordering::SeqCst);
         // A busy machine makes fewer, none makes more.
-        let most = begun.elapsed().as_millis() as u64 / PACE.as_millis() as u64 + 1;
+        let most = begun.elapsed().as_millis() as u64 / PAUSE.as_millis() as u64 + 1;
         assert!((2..=most).contains(&computed), "{computed} computations");
+    }
+
+    #[tokio::test]
+    async fn a_computation_is_told_the_times_of_all_commits_since_the_last() {
+        let compute = Arc::new(Counting::default());
+        let hub = Hub::new(1, compute.clone());
+        let viewer = hub.follow(&topic()).await.expect("follow");
+        let mut changes = viewer.history.changes();
+        changes.wait_for(|s| *s >= 1).await.expect("published");
+        hub.committed(&[commit(Some(5..=6)), commit(None), commit(Some(1..=2))]);
+        changes.wait_for(|s| *s >= 2).await.expect("published");
+        compute.fails.store(true, Ordering::SeqCst);
+        hub.committed(&[commit(Some(3..=3))]);
+        while viewer.history.refused().is_none() {
+            sleep(Duration::from_millis(1)).await;
+        }
+        compute.fails.store(false, Ordering::SeqCst);
+        hub.committed(&[commit(Some(4..=4))]);
+        changes.wait_for(|s| *s >= 3).await.expect("published");
+        // What was known is of no use after a failure: the times it was told of are gone.
+        assert_eq!(*compute.told.lock(), [None, Some(Some(1..=6)), Some(Some(3..=3)), None]);
     }
 
     /// A leaves at some state, nobody looks, B makes the topic begin anew and go further: A's place must not be taken
@@ -267,9 +398,9 @@ mod tests {
         let hub = Hub::new(1, compute.clone());
         drop(hub.follow(&topic()).await.expect("follow"));
         sleep(Duration::from_secs(2)).await;
-        let computed = compute.0.load(Ordering::SeqCst);
+        let computed = compute.computed.load(Ordering::SeqCst);
         sleep(Duration::from_secs(2)).await;
-        assert_eq!(compute.0.load(Ordering::SeqCst), computed);
+        assert_eq!(compute.computed.load(Ordering::SeqCst), computed);
         assert_eq!(hub.topics(), 0);
     }
 }

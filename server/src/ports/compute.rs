@@ -2,13 +2,19 @@
 
 use app::AppError;
 use async_trait::async_trait;
-use dash_metrics::Silver;
+use dash_metrics::{Known, Silver};
 use dash_model::{
     PipelineId,
     live::{State, Topic},
+    query::QuerySpec,
 };
 
-use crate::{catalog::Catalog, figures::Figures, live::Compute};
+use super::metrics::Question;
+use crate::{
+    catalog::Catalog,
+    figures::Figures,
+    live::{Before, Compute, Computed, PartsOf},
+};
 
 /// What the hub computes with.
 pub struct Computer {
@@ -27,10 +33,30 @@ impl Compute for Computer {
         Ok(self.catalog.find(name).await?.pipeline.id)
     }
 
-    async fn compute(&self, topic: &Topic) -> Result<State, AppError> {
-        Ok(match topic {
-            Topic::Query(spec) => State::Query(super::answer(&self.catalog, &self.silver, spec).await?),
-            Topic::Pipeline(name) => State::Pipeline(self.figures.of(&*self.catalog.find(name).await?).await?),
+    async fn compute(&self, topic: &Topic, before: Option<Before>) -> Result<Computed, AppError> {
+        match topic {
+            Topic::Query(spec) => self.follow(spec, before).await,
+            Topic::Pipeline(name) => Ok(Computed {
+                state: State::Pipeline(self.figures.of(&*self.catalog.find(name).await?).await?),
+                parts: None,
+            }),
+        }
+    }
+}
+
+impl Computer {
+    async fn follow(&self, spec: &QuerySpec, before: Option<Before>) -> Result<Computed, AppError> {
+        let question = Question::of(&self.catalog, spec).await?;
+        let version = question.version();
+        let known = before.as_ref().filter(|before| before.of.version == version);
+        let known = known.map(|before| Known {
+            parts: &before.of.parts,
+            changed: before.changed.clone(),
+        });
+        let (result, parts) = question.follow(&self.silver, known).await?;
+        Ok(Computed {
+            state: State::Query(result),
+            parts: parts.map(|parts| PartsOf { version, parts }),
         })
     }
 }

@@ -1,12 +1,17 @@
 //! Questions to the metrics.
 
+use std::sync::Arc;
+
 use app::{
     AppError,
     ports::{Metrics, Viewer},
 };
 use async_trait::async_trait;
-use dash_metrics::Silver;
-use dash_model::query::{QueryResult, QuerySpec};
+use dash_metrics::{Known, Parts, Silver};
+use dash_model::{
+    MappingVersionId,
+    query::{QueryResult, QuerySpec},
+};
 use futures::{StreamExt, stream};
 
 use crate::{
@@ -37,11 +42,41 @@ impl Metrics for FromState {
 /// # Errors
 /// When there is no such pipeline or metric; the words list what there is.
 pub async fn answer(catalog: &Catalog, silver: &Silver, spec: &QuerySpec) -> Result<QueryResult, Failure> {
-    let entry = catalog.find(&spec.query.pipeline).await?;
-    let unit = unit(&entry, &spec.query.metric)?;
-    Ok(silver
-        .query(entry.pipeline.active_version.id, unit, spec, crate::clock::now())
-        .await?)
+    Question::of(catalog, spec).await?.ask(silver).await
+}
+
+/// A question whose pipeline and metric exist.
+pub struct Question<'a> {
+    spec: &'a QuerySpec,
+    entry: Arc<Entry>,
+    unit: Option<String>,
+}
+
+impl<'a> Question<'a> {
+    pub async fn of(catalog: &Catalog, spec: &'a QuerySpec) -> Result<Self, Failure> {
+        let entry = catalog.find(&spec.query.pipeline).await?;
+        let unit = unit(&entry, &spec.query.metric)?;
+        Ok(Self { spec, entry, unit })
+    }
+
+    /// The mapping version that answers.
+    pub fn version(&self) -> MappingVersionId {
+        self.entry.pipeline.active_version.id
+    }
+
+    async fn ask(self, silver: &Silver) -> Result<QueryResult, Failure> {
+        let (version, now) = (self.version(), crate::clock::now());
+        Ok(silver.query(version, self.unit, self.spec, now).await?)
+    }
+
+    pub async fn follow(
+        self,
+        silver: &Silver,
+        known: Option<Known<'_>>,
+    ) -> Result<(QueryResult, Option<Parts>), Failure> {
+        let (version, now) = (self.version(), crate::clock::now());
+        Ok(silver.follow(version, self.unit, self.spec, now, known).await?)
+    }
 }
 
 /// The unit of a metric that the mapping has.

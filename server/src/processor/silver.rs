@@ -20,7 +20,7 @@ use crate::{
     catalog::{Catalog, Entry},
     failure::Failure,
     ingest::Answers,
-    live::Hub,
+    live::{Commit, Hub},
 };
 
 /// Bytes of the spool that one pass takes at most.
@@ -164,8 +164,8 @@ impl SilverStage {
         self.answers.stored(answered);
         let ids: Vec<BatchId> = pass.batches.iter().map(|b| b.id).collect();
         self.spool.done(Stage::Silver, &ids);
-        let pipelines: Vec<PipelineId> = pass.sets.iter().map(|s| s.pipeline).collect();
-        self.hub.committed(&pipelines);
+        let commits: Vec<Commit> = pass.sets.iter().map(commit).collect();
+        self.hub.committed(&commits);
     }
 
     /// Writes these sets in one transaction; answers what has to be written in its place when that cannot be done.
@@ -220,6 +220,15 @@ impl SilverStage {
             sets.push(retry("map a batch", map).await.0);
         }
         sets
+    }
+}
+
+fn commit(set: &WriteSet) -> Commit {
+    let times = set.points.time.iter().map(|t| t.0);
+    let (first, last) = times.fold((i64::MAX, i64::MIN), |(first, last), t| (first.min(t), last.max(t)));
+    Commit {
+        pipeline: set.pipeline,
+        times: (first <= last).then_some(first..=last),
     }
 }
 
