@@ -28,7 +28,7 @@ use crate::{
 
 /// Events a second that are tried, from the goal upwards while they are kept up with, else downwards.
 const GOAL: u64 = 100_000;
-const UP: [u64; 4] = [125_000, 150_000, 175_000, 200_000];
+const UP: [u64; 5] = [150_000, 200_000, 250_000, 300_000, 400_000];
 const DOWN: [u64; 6] = [80_000, 60_000, 45_000, 30_000, 20_000, 10_000];
 /// For finding the rate; the one that is told is held for longer.
 const TRIAL: Duration = Duration::from_secs(10);
