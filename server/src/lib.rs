@@ -12,6 +12,7 @@ pub mod config;
 pub mod demo;
 pub mod failure;
 pub mod figures;
+pub mod files;
 pub mod housekeeping;
 pub mod ingest;
 pub mod live;

@@ -19,7 +19,7 @@ use crate::{
     config::Config,
     demo,
     figures::Figures,
-    housekeeping,
+    files, housekeeping,
     ingest::Ingest,
     live::Hub,
     ports::Computer,
@@ -35,6 +35,7 @@ const DRAIN: Duration = Duration::from_secs(20);
 
 /// Serves until interrupted, or until a part fails that nothing works without.
 pub async fn serve(config: Config) -> anyhow::Result<()> {
+    files::allow_all();
     let address = config.address();
     // Before anything is started: whoever has the port keeps it.
     let listener = TcpListener::bind(address)
