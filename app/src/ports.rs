@@ -1,9 +1,8 @@
 //! What pages may ask of the server: one small trait for each area. `server` implements them and provides a [`Ports`] by context.
 
-use std::{pin::Pin, sync::Arc};
+use std::sync::Arc;
 
 use async_trait::async_trait;
-use futures::Stream;
 use leptos::prelude::use_context;
 
 use crate::{
@@ -11,7 +10,6 @@ use crate::{
     api::{GettingStarted, PipelineOverview, QuarantineEntry},
     model::{
         dashboard::Dashboard,
-        live::{ClientMessage, ServerMessage},
         query::{QueryResult, QuerySpec},
         reconcile::Reconciliation,
         stats::RecentEvent,
@@ -23,8 +21,6 @@ use crate::{
 pub struct Viewer {
     pub organization: crate::model::OrganizationId,
 }
-
-pub type BoxStream<T> = Pin<Box<dyn Stream<Item = T> + Send>>;
 
 #[async_trait]
 pub trait Pipelines: Send + Sync {
@@ -58,11 +54,6 @@ pub trait Reconcile: Send + Sync {
     async fn reconcile(&self, viewer: &Viewer, pipeline: Option<&str>) -> Result<Reconciliation, AppError>;
 }
 
-pub trait Live: Send + Sync {
-    /// Serves one socket until its input ends.
-    fn connect(&self, viewer: Viewer, input: BoxStream<ClientMessage>) -> BoxStream<ServerMessage>;
-}
-
 /// Everything that pages may ask, and who asks.
 #[derive(Clone)]
 pub struct Ports {
@@ -71,7 +62,6 @@ pub struct Ports {
     pub dashboards: Arc<dyn Dashboards>,
     pub metrics: Arc<dyn Metrics>,
     pub reconcile: Arc<dyn Reconcile>,
-    pub live: Arc<dyn Live>,
 }
 
 /// The ports of this request. Route generation runs the app without any, hence an error and not a panic.

@@ -10,15 +10,14 @@ use crate::{
     model::live::{ClientMessage, ServerMessage},
 };
 
-/// Serves one tab until it leaves.
+/// Serves one tab until it leaves. Declared for the browser's end, which is generated from it; at its path the server answers itself
+/// (`server/src/web/live.rs`), in the same framing, and never comes here.
 #[server(protocol = Websocket<JsonEncoding, JsonEncoding>, endpoint = "live")]
 pub async fn live(
     input: BoxedStream<ClientMessage, AppError>,
 ) -> Result<BoxedStream<ServerMessage, AppError>, AppError> {
-    use futures::StreamExt;
-    // Context is gone once the stream runs: everything is taken from it here.
-    let ports = crate::ports::ports()?;
-    let input: std::pin::Pin<Box<dyn futures::Stream<Item = Result<ClientMessage, AppError>> + Send>> = input.into();
-    let input = input.filter_map(|message| async { message.ok() });
-    Ok(ports.live.connect(ports.viewer, Box::pin(input)).map(Ok).into())
+    drop(input);
+    Err(AppError::Unavailable {
+        what: "The live channel".into(),
+    })
 }

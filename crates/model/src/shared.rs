@@ -25,6 +25,22 @@ impl<T> Shared<T> {
         Self(Arc::new(Inner { value, json }))
     }
 
+    /// Its JSON, written when it is first asked for; nothing when the value is none.
+    pub fn json(&self) -> Option<&str>
+    where
+        T: Serialize,
+    {
+        self.raw().map(RawValue::get)
+    }
+
+    fn raw(&self) -> Option<&RawValue>
+    where
+        T: Serialize,
+    {
+        let Inner { value, json } = &*self.0;
+        json.get_or_init(|| to_raw_value(value).ok()).as_deref()
+    }
+
     /// The value itself, copied only when it is shared.
     pub fn into_value(self) -> T
     where
@@ -62,11 +78,10 @@ impl<T: PartialEq> PartialEq for Shared<T> {
 
 impl<T: Serialize> Serialize for Shared<T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Inner { value, json } = &*self.0;
-        match json.get_or_init(|| to_raw_value(value).ok()) {
+        match self.raw() {
             Some(text) => text.serialize(serializer),
             // Tells the caller what is wrong with it.
-            None => value.serialize(serializer),
+            None => self.0.value.serialize(serializer),
         }
     }
 }
@@ -106,6 +121,15 @@ mod tests {
         let shared = Shared::new(Counted);
         let copies = [shared.clone(), shared.clone(), shared];
         assert_eq!(serde_json::to_string(&copies).expect("json"), "[7,7,7]");
+        assert_eq!(copies[1].json(), Some("7"));
         assert_eq!(WRITTEN.load(Ordering::Relaxed), 1);
+    }
+
+    #[test]
+    fn what_is_no_json_says_so_and_why() {
+        let shared = Shared::new(std::collections::HashMap::from([(vec![1], 2)]));
+        assert_eq!(shared.json(), None);
+        let error = serde_json::to_string(&shared).expect_err("a list is no key");
+        assert!(error.to_string().contains("key"), "{error}");
     }
 }

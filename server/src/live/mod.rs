@@ -4,10 +4,13 @@
 //! computes the new state from the parts of the last one that nobody wrote to since, publishes the difference under the next sequence and keeps the last differences for those
 //! who come back. A viewer is never buffered for: it takes what brings it from the state it has to the newest one.
 
+mod frame;
 mod hub;
 mod session;
+mod socket;
 mod topic;
 
 pub use hub::{Before, Commit, Compute, Computed, Hub, PartsOf};
 pub use session::serve;
+pub use socket::Socket;
 pub use topic::Update;

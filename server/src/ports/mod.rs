@@ -8,16 +8,13 @@ mod reconcile;
 
 use std::sync::Arc;
 
-use app::ports::{BoxStream, Live, Ports, Viewer};
-use dash_model::{
-    DEFAULT_ORGANIZATION,
-    live::{ClientMessage, ServerMessage},
-};
+use app::ports::{Ports, Viewer};
+use dash_model::DEFAULT_ORGANIZATION;
 
 pub use compute::Computer;
 pub use metrics::answer;
 
-use crate::{live::Hub, state::State};
+use crate::state::State;
 
 /// The ports of a request. Until there are accounts every viewer is the owner of this machine: the server listens on the
 /// loopback only.
@@ -30,14 +27,5 @@ pub fn ports(state: &State) -> Ports {
         dashboards: Arc::new(dashboards::FromDb(state.db.clone())),
         metrics: Arc::new(metrics::FromState(state.clone())),
         reconcile: Arc::new(reconcile::FromState::new(state.clone())),
-        live: Arc::new(FromHub(state.hub.clone())),
-    }
-}
-
-struct FromHub(Hub);
-
-impl Live for FromHub {
-    fn connect(&self, _viewer: Viewer, input: BoxStream<ClientMessage>) -> BoxStream<ServerMessage> {
-        crate::live::serve(self.0.clone(), input)
     }
 }

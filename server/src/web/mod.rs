@@ -3,6 +3,7 @@
 mod guard;
 mod health;
 mod ingest;
+mod live;
 mod openapi;
 mod problem;
 mod query;

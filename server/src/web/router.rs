@@ -10,7 +10,7 @@ use leptos_axum::LeptosRoutes;
 use tower_http::{catch_panic::CatchPanicLayer, compression::CompressionLayer, trace::TraceLayer};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::{guard, health, ingest, openapi, problem, query, site, stats, theme};
+use super::{guard, health, ingest, live, openapi, problem, query, site, stats, theme};
 use crate::state::State;
 
 /// The whole of Dash over HTTP.
@@ -31,8 +31,14 @@ pub fn router(state: State, options: LeptosOptions) -> Router {
         .route("/readyz", get(health::ready))
         .with_state(state.clone());
 
+    let live = Router::new()
+        .route(live::PATH, get(live::open))
+        .method_not_allowed_fallback(problem::no_such_method)
+        .with_state(state.hub.clone());
+
     let provide = site::context(&state);
-    let pages = leptos_axum::generate_route_list(app::App);
+    // The framework would serve the live channel as well; it is ours.
+    let pages = leptos_axum::generate_route_list_with_exclusions(app::App, Some(vec![live::PATH.into()]));
     let site = Router::new()
         .leptos_routes_with_context(&options, pages, provide.clone(), {
             let options = options.clone();
@@ -48,6 +54,7 @@ pub fn router(state: State, options: LeptosOptions) -> Router {
 
     Router::new()
         .merge(api)
+        .merge(live)
         .merge(site)
         .layer(from_fn_with_state(state.config.address(), guard::own_host))
         .merge(health)

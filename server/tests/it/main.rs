@@ -12,6 +12,7 @@ mod ingest;
 mod lake;
 mod limits;
 mod live;
+mod native;
 mod openapi;
 mod query;
 mod reconcile;

@@ -190,7 +190,7 @@ fn flow_row(i: usize, count: usize, own: &[Run], bare: &[Run]) -> Row {
                 rate(own),
                 rate(bare)
             ),
-            "processor time of the whole server process: it contains taking the events, writing and querying them; each patch is made once, and encoded for each viewer".into(),
+            "processor time of the whole server process: it contains taking the events, writing and querying them; each patch is made once, and a head of a hundred bytes for each viewer".into(),
             "every viewer's patches fit together, and all end in the same state, or the row fails".into(),
         ],
         left_out: vec![
