@@ -25,11 +25,8 @@ const FEW: usize = 1_000;
 const MANY: usize = 10_000;
 /// Files that a process with that many sockets opens beside them.
 const OTHER_FILES: u64 = 1_000;
-/// Between two changes: Dash tells a topic's viewers four times a second at most, the reference as often as it is asked to.
-const OWN_EVERY: Duration = Duration::from_millis(100);
-const BARE_EVERY: Duration = Duration::from_millis(250);
-/// For the last change to be on its way to all.
-const ON_ITS_WAY: Duration = Duration::from_millis(600);
+/// Shortest time between two changes. The next one waits for the last to have reached every viewer, so that a change is a message to each.
+const EVERY: Duration = Duration::from_millis(100);
 /// Of a server that has nothing to do, between two looks at its memory.
 const LOOK: Duration = Duration::from_millis(500);
 /// Memory that moves by less between two looks is at rest.
@@ -90,14 +87,12 @@ async fn measure_own(ctx: &Context) -> anyhow::Result<(Run, bytes::Bytes)> {
     let mut first = Viewers::new(end.address(), "/api/live", follow.clone(), 1);
     first.open(&ctx.senders, 1).await?;
     for _ in 0..8 {
-        end.change().await?;
-        tokio::time::sleep(OWN_EVERY).await;
+        change(&end, &mut first).await?;
     }
-    first.agree().await?;
     let sample = first.sample().context("no patch came of eight events")?;
     drop(first);
     let viewers = Viewers::new(end.address(), "/api/live", follow, MANY);
-    let run = measure(ctx, &end, viewers, OWN_EVERY).await?;
+    let run = measure(ctx, &end, viewers).await?;
     end.stop().await?;
     Ok((run, sample))
 }
@@ -105,13 +100,13 @@ async fn measure_own(ctx: &Context) -> anyhow::Result<(Run, bytes::Bytes)> {
 async fn measure_bare(ctx: &Context, message: bytes::Bytes) -> anyhow::Result<Run> {
     let end = End::bare(ctx, &message).await?;
     let viewers = Viewers::new(end.address(), "/live", Follow::Anything, MANY);
-    let run = measure(ctx, &end, viewers, BARE_EVERY).await?;
+    let run = measure(ctx, &end, viewers).await?;
     end.stop().await?;
     Ok(run)
 }
 
 /// First all idle, then all told, then few of them: memory that messages once took is not counted as a viewer's.
-async fn measure(ctx: &Context, end: &End, mut viewers: Viewers, every: Duration) -> anyhow::Result<Run> {
+async fn measure(ctx: &Context, end: &End, mut viewers: Viewers) -> anyhow::Result<Run> {
     let alone = at_rest(end).await?;
     viewers.open(&ctx.senders, FEW).await?;
     let few = at_rest(end).await?;
@@ -119,9 +114,9 @@ async fn measure(ctx: &Context, end: &End, mut viewers: Viewers, every: Duration
     let many = at_rest(end).await?;
     let each = |bytes: u64, count: usize| bytes.saturating_sub(alone) as f64 / count as f64;
 
-    let (flow_many, rate_many, _) = flow(ctx, end, &mut viewers, every).await?;
+    let (flow_many, rate_many, _) = flow(ctx, end, &mut viewers).await?;
     viewers.keep(FEW).await?;
-    let (flow_few, rate_few, size) = flow(ctx, end, &mut viewers, every).await?;
+    let (flow_few, rate_few, size) = flow(ctx, end, &mut viewers).await?;
     Ok(Run {
         idle: [each(few, FEW), each(many, MANY)],
         flow: [flow_few, flow_many],
@@ -145,26 +140,30 @@ async fn at_rest(end: &End) -> anyhow::Result<u64> {
 }
 
 /// Changes for as long as the load is applied: messages of a second of processor time, messages a second, bytes of one.
-async fn flow(ctx: &Context, end: &End, viewers: &mut Viewers, every: Duration) -> anyhow::Result<(f64, f64, f64)> {
-    let mut due = interval(every);
+async fn flow(ctx: &Context, end: &End, viewers: &mut Viewers) -> anyhow::Result<(f64, f64, f64)> {
+    let mut due = interval(EVERY);
     due.set_missed_tick_behavior(MissedTickBehavior::Skip);
     // One that is not counted: whatever sleeps wakes up.
-    end.change().await?;
-    tokio::time::sleep(ON_ITS_WAY).await;
+    change(end, viewers).await?;
     viewers.agree().await?;
     let (received, cpu, begun) = (viewers.received(), end.cpu()?, Instant::now());
     while begun.elapsed() < ctx.seconds {
         due.tick().await;
-        end.change().await?;
+        change(end, viewers).await?;
     }
-    // What was made is sent before it is counted.
-    tokio::time::sleep(ON_ITS_WAY).await;
     viewers.agree().await?;
     let (after, spent, took) = (viewers.received(), end.cpu()? - cpu, begun.elapsed());
     let messages = (after.messages - received.messages) as f64;
     ensure!(messages > 0.0, "no message came");
     let size = (after.bytes - received.bytes) as f64 / messages;
     Ok((messages / spent.as_secs_f64(), messages / took.as_secs_f64(), size))
+}
+
+/// A change that every viewer has seen.
+async fn change(end: &End, viewers: &mut Viewers) -> anyhow::Result<()> {
+    let before = viewers.newest();
+    end.change().await?;
+    viewers.all_after(before).await
 }
 
 fn flow_row(i: usize, count: usize, own: &[Run], bare: &[Run]) -> Row {
@@ -185,8 +184,7 @@ fn flow_row(i: usize, count: usize, own: &[Run], bare: &[Run]) -> Row {
         goal: Some(Goal::Figure(200_000.0)),
         notes: vec![
             format!(
-                "an event every {} ms changes the query; at most four patches a second of about {size:.0} bytes to each: {:.0} messages/s, of the reference {:.0}",
-                OWN_EVERY.as_millis(),
+                "an event changes the query, and the next one comes once each viewer has its patch of about {size:.0} bytes: {:.0} messages/s, of the reference {:.0}",
                 rate(own),
                 rate(bare)
             ),

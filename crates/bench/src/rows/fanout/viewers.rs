@@ -136,6 +136,21 @@ impl Viewers {
         self.shared.sample.lock().clone()
     }
 
+    /// The newest state that any of them has seen.
+    pub fn newest(&self) -> u64 {
+        let seen = self.shared.seen[..self.tasks.len()].iter();
+        seen.map(|s| s.load(Relaxed)).max().unwrap_or(0)
+    }
+
+    /// Waits until all have seen a newer one than this.
+    pub async fn all_after(&mut self, before: u64) -> anyhow::Result<()> {
+        let count = self.tasks.len();
+        self.wait("have seen a change", |shared| {
+            shared.seen[..count].iter().all(|s| s.load(Relaxed) > before)
+        })
+        .await
+    }
+
     /// Waits until all have seen the newest state that any of them has.
     pub async fn agree(&mut self) -> anyhow::Result<()> {
         let count = self.tasks.len();
