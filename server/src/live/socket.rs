@@ -22,7 +22,7 @@ use super::frame::{Frame, decode};
 
 /// Of what a browser sends: an empty page's subscription takes 300 bytes, a question with a hundred filters a few thousand.
 const MAX_MESSAGE: usize = 64 << 10;
-/// Kept for reading, for each socket. A longer message takes more for a while.
+/// Kept for reading, for each socket; a longer message makes it as large as itself.
 const READ_BUFFER: usize = 1 << 10;
 /// Of answers to pings: whoever does not read them gets fewer.
 const ANSWERS: usize = 1 << 10;
