@@ -12,6 +12,7 @@ use dash_model::{
     pipeline::{CreatedPipeline, Pipeline, PipelineDefinition},
 };
 use dash_transform::Plan;
+use dash_vault::Vault;
 use parking_lot::RwLock;
 use secrecy::{ExposeSecret, SecretSlice};
 
@@ -30,6 +31,7 @@ pub struct Entry {
 #[derive(Clone)]
 pub struct Catalog {
     db: Db,
+    vault: Arc<Vault>,
     entries: Arc<RwLock<Entries>>,
 }
 
@@ -41,9 +43,10 @@ struct Entries {
 
 impl Catalog {
     /// Reads all pipelines.
-    pub async fn load(db: Db) -> Result<Self, Failure> {
+    pub async fn load(db: Db, vault: Arc<Vault>) -> Result<Self, Failure> {
         let catalog = Self {
             db,
+            vault,
             entries: Arc::default(),
         };
         catalog.reload().await?;
@@ -83,7 +86,7 @@ impl Catalog {
             ))
         })?;
         let signing_secret = match pipeline.source.signature() {
-            Some(_) => store::keys::signing_secret(connection, pipeline.id).await?,
+            Some(_) => store::secrets::signing_of(connection, &self.vault, pipeline.id).await?,
             None => None,
         };
         Ok(Entry {
@@ -134,14 +137,14 @@ impl Catalog {
 
     /// Makes a pipeline with its first mapping version and an ingest key.
     pub async fn create(&self, definition: &PipelineDefinition) -> Result<CreatedPipeline, Failure> {
-        let created = create(&self.db, definition).await?;
+        let created = create(&self.db, &self.vault, definition).await?;
         self.reload().await?;
         Ok(created)
     }
 }
 
 /// Checks a definition, its expressions too, and stores it. The answer holds the only copy of its secrets.
-pub async fn create(db: &Db, definition: &PipelineDefinition) -> Result<CreatedPipeline, Failure> {
+pub async fn create(db: &Db, vault: &Vault, definition: &PipelineDefinition) -> Result<CreatedPipeline, Failure> {
     definition.validate()?;
     Plan::compile(&definition.mapping).map_err(|mut e| {
         e.field = format!("mapping.{}", e.field);
@@ -162,7 +165,7 @@ pub async fn create(db: &Db, definition: &PipelineDefinition) -> Result<CreatedP
     };
     let mut connection = db.diesel().await?;
     let pipeline =
-        store::pipelines::create_with(&mut connection, DEFAULT_ORGANIZATION, definition, &credentials).await?;
+        store::pipelines::create_with(&mut connection, vault, DEFAULT_ORGANIZATION, definition, &credentials).await?;
     Ok(CreatedPipeline {
         id: pipeline.id,
         slug: pipeline.slug,

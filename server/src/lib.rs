@@ -22,4 +22,5 @@ pub mod reconcile;
 pub mod run;
 pub mod sources;
 pub mod state;
+pub mod vault;
 pub mod web;

@@ -3,11 +3,12 @@
 use std::{sync::Arc, time::Duration};
 
 use anyhow::Context;
-use dash_db::embedded::Embedded;
+use dash_db::{Db, embedded::Embedded, store};
 use dash_lake::Writer;
 use dash_metrics::{Silver, SilverOptions};
 use dash_model::EventSeq;
 use dash_spool::Spool;
+use dash_vault::Vault;
 use leptos::prelude::LeptosOptions;
 use tokio::net::TcpListener;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -77,7 +78,8 @@ impl Running {
         let spool = Spool::open(config.spool.clone(), min_next)?;
         let manifest = Arc::new(DatabaseManifest(db.clone()));
         let writer = Writer::new(lake.clone(), manifest, config.lake.writer(spool.oldest())).await?;
-        let catalog = Catalog::load(db.clone()).await?;
+        seal(&db, &opened.vault).await?;
+        let catalog = Catalog::load(db.clone(), opened.vault).await?;
         let activity = Activity::default();
         let figures = Figures {
             db: db.clone(),
@@ -193,6 +195,16 @@ impl Running {
         }
         self.state.db.close();
     }
+}
+
+/// Encrypts what an earlier version of Dash stored in clear. A change of keys is left to `server secrets rotate`: while one node has
+/// only the old key, what is sealed with the new one does not open there.
+async fn seal(db: &Db, vault: &Vault) -> anyhow::Result<()> {
+    let sealed = store::secrets::seal_clear(&mut *db.diesel().await?, vault).await?;
+    if sealed > 0 {
+        tracing::info!(sealed, "encrypted the secrets that were stored in clear");
+    }
+    Ok(())
 }
 
 /// Until the private PostgreSQL ends on its own; never without one.

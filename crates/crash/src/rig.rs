@@ -7,6 +7,7 @@ use std::{
 };
 
 use anyhow::{Context, bail};
+use dash_db::test_support::secret_key;
 use dash_lake::test_support::S3Server;
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 use secrecy::ExposeSecret;
@@ -263,6 +264,7 @@ fn variables(postgres: &Postgres, s3: &S3Server) -> Vec<(&'static str, String)> 
     let secret = options.secret_access_key.as_ref().map(|s| s.expose_secret().to_owned());
     vec![
         ("DATABASE_URL", postgres.url().into()),
+        ("DASH_SECRET_KEY", secret_key().into()),
         ("DASH_DEMO", "0".into()),
         ("DASH_LAKE", format!("s3://{}/{PREFIX}", s3.bucket)),
         ("AWS_ENDPOINT_URL", s3.endpoint.clone()),

@@ -23,6 +23,8 @@ pub enum DbError {
     /// A stored value that this version of Dash cannot read.
     #[error("{what} in the database cannot be read: {reason}")]
     Stored { what: String, reason: String },
+    #[error(transparent)]
+    Secret(#[from] dash_vault::OpenError),
     #[error("the database answered: {0}")]
     Query(DieselError),
     #[error("the database answered: {}", chain(.0))]

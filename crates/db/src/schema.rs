@@ -134,6 +134,7 @@ diesel::table! {
         pipeline_id -> Uuid,
         organization_id -> Uuid,
         secret -> Bytea,
+        sealed -> Bool,
     }
 }
 

@@ -10,6 +10,7 @@ pub mod lake_objects;
 pub mod ledger;
 pub mod pipelines;
 pub mod quarantine;
+pub mod secrets;
 
 use std::ops::RangeInclusive;
 

@@ -8,7 +8,7 @@ use std::{
     env, fs,
     os::unix::fs::PermissionsExt,
     path::Path,
-    sync::{Arc, Weak},
+    sync::{Arc, LazyLock, Weak},
     thread,
 };
 
@@ -77,6 +77,12 @@ impl TestDatabase {
     pub fn url(&self) -> &SecretString {
         &self.url
     }
+}
+
+/// DASH_SECRET_KEY of all servers that this process starts.
+pub fn secret_key() -> &'static str {
+    static KEY: LazyLock<SecretString> = LazyLock::new(|| dash_vault::Key::random().to_hex());
+    KEY.expose_secret()
 }
 
 impl std::ops::Deref for TestDatabase {

@@ -1,13 +1,16 @@
 //! The database of a command: the configured one, the embedded one of a server that runs, or one started for the while.
 
+use std::sync::Arc;
+
 use anyhow::Context;
 use dash_db::{
     Db,
     embedded::{Embedded, Options},
 };
+use dash_vault::Vault;
 use secrecy::SecretString;
 
-use crate::config::Config;
+use crate::{config::Config, vault};
 
 /// `server migrate`
 pub async fn migrate(config: &Config) -> anyhow::Result<()> {
@@ -23,19 +26,26 @@ pub async fn migrate(config: &Config) -> anyhow::Result<()> {
 /// A migrated database, and the server behind it when it is our own.
 pub struct Opened {
     pub db: Db,
+    pub vault: Arc<Vault>,
     pub applied: Vec<String>,
     pub embedded: Option<Embedded>,
 }
 
 /// Opens the database that the configuration names, or the embedded one.
 pub async fn open(config: &Config) -> anyhow::Result<Opened> {
+    let vault = Arc::new(vault::open(&config.secrets)?);
     let (url, embedded) = match &config.database.url {
         Some(url) => (url.clone(), None),
         None => start(config).await?,
     };
     let applied = dash_db::migrate(&url).await?;
     let db = Db::connect(&url, config.database.pools).await?;
-    Ok(Opened { db, applied, embedded })
+    Ok(Opened {
+        db,
+        vault,
+        applied,
+        embedded,
+    })
 }
 
 async fn start(config: &Config) -> anyhow::Result<(SecretString, Option<Embedded>)> {

@@ -4,6 +4,7 @@ mod config;
 pub mod database;
 mod pipelines;
 mod reconcile;
+mod secrets;
 
 use std::{path::PathBuf, process::ExitCode};
 
@@ -36,6 +37,11 @@ enum Command {
         #[command(subcommand)]
         command: Pipelines,
     },
+    /// What is encrypted in the database.
+    Secrets {
+        #[command(subcommand)]
+        command: Secrets,
+    },
     /// Post 200,000 flights to the running server.
     DemoFlights,
     /// Hold ledger, lake and metrics against each other. Ends with 0 when all agree, 1 when something differs, 2 when it could not be checked.
@@ -57,6 +63,13 @@ enum Pipelines {
         /// Slug or id.
         pipeline: String,
     },
+}
+
+#[derive(Subcommand)]
+enum Secrets {
+    /// Encrypt everything with DASH_SECRET_KEY that is encrypted with one of DASH_SECRET_KEYS_OLD; prints how many values, as JSON. Run it when
+    /// every node knows the new key; then the old ones can go.
+    Rotate,
 }
 
 impl Arguments {
@@ -86,6 +99,9 @@ impl Arguments {
                 Command::Serve => crate::run::serve(config).await,
                 Command::Migrate => database::migrate(&config).await,
                 Command::Config => Ok(()),
+                Command::Secrets {
+                    command: Secrets::Rotate,
+                } => secrets::rotate(&config).await,
                 Command::DemoFlights => crate::demo::post_flights(&config).await,
                 Command::Pipelines { command } => match command {
                     Pipelines::Create { file } => pipelines::create(&config, &file).await,

@@ -13,7 +13,7 @@ use crate::{catalog, config::Config};
 pub async fn create(config: &Config, file: &Path) -> anyhow::Result<()> {
     let definition = read(file)?;
     let opened = database::open(config).await?;
-    let created = catalog::create(&opened.db, &definition).await;
+    let created = catalog::create(&opened.db, &opened.vault, &definition).await;
     opened.close().await?;
     print(&serde_json::to_string_pretty(&created?)?)
 }

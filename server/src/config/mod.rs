@@ -10,6 +10,7 @@ mod lake;
 mod process;
 mod reader;
 mod sample;
+mod secrets;
 mod spool;
 #[cfg(test)]
 mod tests;
@@ -27,6 +28,7 @@ pub use self::{
     process::Process,
     reader::{Row, Source},
     sample::sample,
+    secrets::Secrets,
 };
 
 /// Everything that can be set.
@@ -34,6 +36,7 @@ pub use self::{
 pub struct Config {
     pub process: Process,
     pub database: Database,
+    pub secrets: Secrets,
     pub lake: Lake,
     pub spool: dash_spool::Options,
     pub ingest: Ingest,
@@ -58,12 +61,14 @@ impl Config {
         let mut reader = Reader::new(get);
         let process = Process::read(&mut reader)?;
         let database = Database::read(&mut reader, &process)?;
+        let secrets = Secrets::read(&mut reader, &process, &database)?;
         let lake = Lake::read(&mut reader)?;
         let ingest = Ingest::read(&mut reader)?;
         let spool = spool::read(&mut reader, &process, &ingest)?;
         Ok(Self {
             process,
             database,
+            secrets,
             lake,
             spool,
             ingest,

@@ -11,6 +11,9 @@ fn read(pairs: &[(&str, &str)]) -> Result<Config, ConfigError> {
     Config::from_env(&|name| map.get(name).map(|v| (*v).to_owned()))
 }
 
+/// Of no server: made for these tests.
+const KEY: &str = "8f2c4b1de07a9356c1f04e8b7d2a6093e5b8174c9fd03a62718e4cb5d6290f3a";
+
 fn line(pairs: &[(&str, &str)]) -> String {
     let line = read(pairs).expect_err("refused").to_string();
     assert!(!line.contains('\n'), "{line}");
@@ -133,13 +136,47 @@ fn secrets_are_shown_nowhere() {
             "postgres://dash:hunter2@db.example:5432/dash?password=hunter2",
         ),
         ("AWS_SECRET_ACCESS_KEY", "hunter2"),
+        ("DASH_SECRET_KEY", KEY),
+        ("DASH_SECRET_KEYS_OLD", KEY),
     ])
     .expect("valid");
     let row = |name| config.table().iter().find(|r| r.variable == name).expect("row").clone();
     assert_eq!(row("DATABASE_URL").value, "postgres://***@db.example:5432/dash");
     assert_eq!(row("AWS_SECRET_ACCESS_KEY").value, "***");
-    assert!(!format!("{config:?}").contains("hunter2"));
+    assert_eq!(row("DASH_SECRET_KEY").value, "***");
+    assert_eq!(row("DASH_SECRET_KEYS_OLD").value, "***");
+    let debug = format!("{config:?}");
+    assert!(!debug.contains("hunter2") && !debug.contains(KEY));
     assert!(!line(&[("DATABASE_URL", "mysql://dash:hunter2@db/dash")]).contains("hunter2"));
+}
+
+#[test]
+fn a_shared_database_needs_a_key_that_nobody_can_guess() {
+    let database = ("DATABASE_URL", "postgres://dash@db/dash");
+    let missing = line(&[database]);
+    assert!(
+        missing.starts_with("DASH_SECRET_KEY is not set") && missing.contains("openssl rand -hex 32"),
+        "{missing}"
+    );
+    for made_up in [
+        "changeme",
+        "0000",
+        &"00".repeat(32),
+        &"0123456789abcdef".repeat(4),
+        &KEY[..62],
+    ] {
+        let refused = line(&[database, ("DASH_SECRET_KEY", made_up)]);
+        assert!(
+            refused.starts_with("DASH_SECRET_KEY: found a secret (not shown)") && !refused.contains(made_up),
+            "{refused}"
+        );
+    }
+    let old = line(&[database, ("DASH_SECRET_KEY", KEY), ("DASH_SECRET_KEYS_OLD", "a,b")]);
+    assert!(old.starts_with("DASH_SECRET_KEYS_OLD: found"), "{old}");
+    let both = format!("{KEY}, {KEY}");
+    let config = read(&[database, ("DASH_SECRET_KEY", KEY), ("DASH_SECRET_KEYS_OLD", &both)]).expect("keys");
+    assert_eq!(config.secrets.older.len(), 2);
+    assert!(read(&[]).expect("a private database").secrets.newest.is_none());
 }
 
 #[test]
@@ -147,7 +184,7 @@ fn a_secret_may_stand_in_a_file() {
     let file = tempfile::NamedTempFile::new().expect("file");
     std::fs::write(file.path(), "postgres://u:p@h/d\n").expect("written");
     let path = file.path().to_str().expect("path");
-    let config = read(&[("DATABASE_URL_FILE", path)]).expect("read");
+    let config = read(&[("DATABASE_URL_FILE", path), ("DASH_SECRET_KEY", KEY)]).expect("read");
     assert_eq!(
         config.database.url.as_ref().map(|u| u.expose_secret()),
         Some("postgres://u:p@h/d")

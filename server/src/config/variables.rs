@@ -114,6 +114,21 @@ pub const SECTIONS: &[Section] = &[
         ],
     },
     Section {
+        title: "Secrets in the database",
+        variables: &[
+            secret(
+                "DASH_SECRET_KEY",
+                "64 hexadecimal digits, or the base64 of 32 bytes, as openssl rand -hex 32 makes them",
+                "What secrets are encrypted with before they are stored. Needed with DATABASE_URL; else secret.key in DASH_DATA is made and used.",
+            ),
+            secret(
+                "DASH_SECRET_KEYS_OLD",
+                "keys like DASH_SECRET_KEY, with commas between",
+                "Earlier keys, needed until `server secrets rotate` has encrypted everything with the newest.",
+            ),
+        ],
+    },
+    Section {
         title: "The lake",
         variables: &[
             plain(

@@ -5,7 +5,7 @@ use std::{
     process::{Command, Output},
 };
 
-use dash_db::test_support::TestDatabase;
+use dash_db::test_support::{TestDatabase, secret_key};
 use secrecy::ExposeSecret;
 use serde_json::Value;
 
@@ -14,6 +14,7 @@ fn server(data: &Path, url: &str, arguments: &[&str]) -> Output {
         .args(arguments)
         .env("DASH_DATA", data)
         .env("DATABASE_URL", url)
+        .env("DASH_SECRET_KEY", secret_key())
         .env("DASH_ADDR", "127.0.0.1:0")
         .output()
         .expect("the server starts")
@@ -106,4 +107,49 @@ fn config_masks_secrets_and_says_where_values_come_from() {
         words.contains("DATABASE_URL") && words.contains("DASH_SPOOL_MAX"),
         "{words}"
     );
+}
+
+#[tokio::test]
+async fn keys_of_secrets_are_rotated_while_nothing_is_lost() {
+    let database = TestDatabase::new().await;
+    let data = tempfile::tempdir().unwrap();
+    let file = data.path().join("pipeline.json");
+    let definition = r#"{"name":"Signed","source":{"kind":"webhook","signature":{"scheme":"standard_webhooks"}},"mapping":{"metrics":[{"name":"n","path":"n"}]}}"#;
+    std::fs::write(&file, definition).unwrap();
+    let (old, new) = (dash_vault::Key::random().to_hex(), dash_vault::Key::random().to_hex());
+    let run = |arguments: &[&str], keys: &[(&str, &str)]| {
+        Command::new(env!("CARGO_BIN_EXE_server"))
+            .args(arguments)
+            .env("DASH_DATA", data.path())
+            .env("DATABASE_URL", database.url().expose_secret())
+            .envs(keys.iter().copied())
+            .output()
+            .expect("the server starts")
+    };
+    let (old, new) = (old.expose_secret(), new.expose_secret());
+    let rotate = ["secrets", "rotate"];
+    let made = run(
+        &["pipelines", "create", "--file", file.to_str().unwrap()],
+        &[("DASH_SECRET_KEY", old)],
+    );
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+
+    let alone = run(&rotate, &[("DASH_SECRET_KEY", new)]);
+    let words = String::from_utf8_lossy(&alone.stderr).into_owned();
+    assert!(
+        !alone.status.success() && words.contains("DASH_SECRET_KEYS_OLD"),
+        "{words}"
+    );
+    assert!(!words.contains(old) && !words.contains(new));
+
+    let both = [("DASH_SECRET_KEY", new), ("DASH_SECRET_KEYS_OLD", old)];
+    for (rotated, unchanged) in [(1, 0), (0, 1)] {
+        let output = run(&rotate, &both);
+        let found: Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(
+            found,
+            serde_json::json!({"encrypted": 0, "rotated": rotated, "unchanged": unchanged})
+        );
+    }
+    assert!(run(&rotate, &[("DASH_SECRET_KEY", new)]).status.success());
 }

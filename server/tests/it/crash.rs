@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use dash_db::test_support::TestDatabase;
+use dash_db::test_support::{TestDatabase, secret_key};
 use dash_model::{receipt::Receipt, stats::PipelineStats};
 use reqwest::Client;
 use secrecy::ExposeSecret;
@@ -27,6 +27,7 @@ impl Server {
             .arg("serve")
             .env("DASH_DATA", data)
             .env("DATABASE_URL", database)
+            .env("DASH_SECRET_KEY", secret_key())
             .env("DASH_ADDR", format!("127.0.0.1:{port}"))
             .env("DASH_DEMO", "0")
             .env("DASH_LAKE_AGE", "1s")
@@ -171,6 +172,7 @@ fn create(data: &Path, database: &str) -> Value {
         .arg(&file)
         .env("DASH_DATA", data)
         .env("DATABASE_URL", database)
+        .env("DASH_SECRET_KEY", secret_key())
         .output()
         .unwrap();
     assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));

@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use dash_db::test_support::TestDatabase;
+use dash_db::test_support::{TestDatabase, secret_key};
 use dash_metrics::{BooksOptions, Engine, Floor, Mode, Silver, SilverOptions};
 use dash_model::{
     DEFAULT_ORGANIZATION,
@@ -117,6 +117,7 @@ fn program(data: &Path, url: &str, arguments: &[&str], variables: &[(&str, &str)
         .args(arguments)
         .env("DASH_DATA", data)
         .env("DATABASE_URL", url)
+        .env("DASH_SECRET_KEY", secret_key())
         .envs(variables.iter().copied())
         .output()
         .expect("the server starts")

@@ -63,3 +63,41 @@ async fn a_standard_webhook_is_taken_once_and_only_as_it_was_signed() {
     );
     assert_eq!(app.settled(&pipeline).await.accepted, 1);
 }
+
+#[tokio::test]
+async fn a_secret_of_an_earlier_version_is_sealed_at_the_start_and_goes_on_to_work() {
+    let mut app = TestApp::start().await;
+    let pipeline = app
+        .define(json!({
+            "name": "signed", "source": {"kind": "webhook", "signature": {"scheme": "standard_webhooks"}}, "mapping": value_mapping(),
+        }))
+        .await;
+    let secret = pipeline.signing_secret.clone().expect("a secret");
+    let key = STANDARD.decode(secret.strip_prefix("whsec_").expect("prefix")).unwrap();
+    app.stop().await;
+    let client = app.database.client().await.unwrap();
+    client
+        .execute(
+            "UPDATE signing_secrets SET secret = $1, sealed = false",
+            &[&secret.as_bytes()],
+        )
+        .await
+        .unwrap();
+    app.start_again().await;
+    let row = client
+        .query_one("SELECT sealed, secret FROM signing_secrets", &[])
+        .await
+        .unwrap();
+    assert!(row.get::<_, bool>(0));
+    assert_ne!(row.get::<_, Vec<u8>>(1), secret.as_bytes());
+    let (now, body) = (server::clock::now().0 / 1_000_000, r#"{"at":1700000000000,"value":1}"#);
+    let signature = STANDARD.encode(sign(&key, &format!("msg_2.{now}.{body}")));
+    let request = app.client.post(format!("{}/api/v1/ingest/signed", app.url)).body(body);
+    let answer = request
+        .header("webhook-id", "msg_2")
+        .header("webhook-timestamp", now.to_string())
+        .header("webhook-signature", format!("v1,{signature}"))
+        .send();
+    let answer = answer.await.unwrap();
+    assert_eq!(answer.status(), 202, "{}", answer.text().await.unwrap());
+}

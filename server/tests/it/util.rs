@@ -2,6 +2,7 @@
 
 use std::{
     collections::HashMap,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -67,6 +68,7 @@ impl TestApp {
             .expect("database");
         let opened = Opened {
             db,
+            vault: Arc::new(server::vault::open(&self.config().secrets).expect("keys")),
             applied: vec![],
             embedded: None,
         };

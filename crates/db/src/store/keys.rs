@@ -7,14 +7,10 @@ use diesel::{
     SelectableHelper, pg::Pg,
 };
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
-use secrecy::{ExposeSecret, SecretSlice};
 use uuid::Uuid;
 
 use super::{micros, time};
-use crate::{
-    DbError,
-    schema::{ingest_keys, signing_secrets},
-};
+use crate::{DbError, schema::ingest_keys};
 
 /// A key that was known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -116,40 +112,4 @@ pub async fn list(conn: &mut AsyncPgConnection, pipeline: PipelineId) -> Result<
         last_used_at: row.last_used_at.map(micros),
     });
     Ok(keys.collect())
-}
-
-/// Sets what bodies of this pipeline are signed with, in place of what was set before.
-pub async fn set_signing_secret(
-    conn: &mut AsyncPgConnection,
-    organization: OrganizationId,
-    pipeline: PipelineId,
-    secret: &SecretSlice<u8>,
-) -> Result<(), DbError> {
-    let secret = secret.expose_secret();
-    diesel::insert_into(signing_secrets::table)
-        .values((
-            signing_secrets::pipeline_id.eq(pipeline.0),
-            signing_secrets::organization_id.eq(organization.0),
-            signing_secrets::secret.eq(secret),
-        ))
-        .on_conflict(signing_secrets::pipeline_id)
-        .do_update()
-        .set(signing_secrets::secret.eq(secret))
-        .execute(conn)
-        .await?;
-    Ok(())
-}
-
-/// What bodies of this pipeline are signed with.
-pub async fn signing_secret(
-    conn: &mut AsyncPgConnection,
-    pipeline: PipelineId,
-) -> Result<Option<SecretSlice<u8>>, DbError> {
-    let secret: Option<Vec<u8>> = signing_secrets::table
-        .find(pipeline.0)
-        .select(signing_secrets::secret)
-        .first(conn)
-        .await
-        .optional()?;
-    Ok(secret.map(SecretSlice::from))
 }

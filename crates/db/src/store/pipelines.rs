@@ -6,6 +6,7 @@ use dash_model::{
     mapping::Mapping,
     pipeline::{MappingVersion, Pipeline, PipelineDefinition},
 };
+use dash_vault::Vault;
 use diesel::{
     BoolExpressionMethods, ExpressionMethods, Insertable, JoinOnDsl, NullableExpressionMethods, OptionalExtension,
     QueryDsl, Queryable, Selectable, SelectableHelper, pg::Pg,
@@ -14,7 +15,7 @@ use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
 use secrecy::SecretSlice;
 use uuid::Uuid;
 
-use super::{json, keys, micros, read};
+use super::{json, keys, micros, read, secrets};
 use crate::{
     DbError,
     schema::{mapping_versions, pipelines},
@@ -85,6 +86,7 @@ pub struct Credentials<'a> {
 /// As [`create`].
 pub async fn create_with(
     conn: &mut AsyncPgConnection,
+    vault: &Vault,
     organization: OrganizationId,
     definition: &PipelineDefinition,
     credentials: &Credentials<'_>,
@@ -93,7 +95,7 @@ pub async fn create_with(
         let pipeline = create(conn, organization, definition).await?;
         keys::insert(conn, organization, pipeline.id, credentials.hash, credentials.hint).await?;
         if let Some(secret) = credentials.signing_secret {
-            keys::set_signing_secret(conn, organization, pipeline.id, secret).await?;
+            secrets::set_signing(conn, vault, organization, pipeline.id, secret).await?;
         }
         Ok(pipeline)
     };

@@ -6,6 +6,7 @@ mod keys;
 mod lake_objects;
 mod ledger;
 mod pipelines;
+mod secrets;
 
 use dash_db::{AsyncPgConnection, store, test_support::TestDatabase};
 use dash_model::{

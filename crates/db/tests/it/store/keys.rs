@@ -3,7 +3,6 @@ use dash_db::{
     test_support::TestDatabase,
 };
 use dash_model::{DEFAULT_ORGANIZATION, Micros};
-use secrecy::{ExposeSecret, SecretSlice};
 
 use super::pipeline;
 
@@ -59,19 +58,4 @@ async fn the_last_use_never_moves_back() {
         .map(|k| k.last_used_at)
         .collect();
     assert_eq!(used, [Some(Micros(2_000_001)), None]);
-}
-
-#[tokio::test]
-async fn a_signing_secret_replaces_the_one_before() {
-    let db = TestDatabase::new().await;
-    let conn = &mut db.diesel().await.unwrap();
-    let of = pipeline(conn, "One").await.id;
-    assert!(keys::signing_secret(conn, of).await.unwrap().is_none());
-    for secret in [vec![1_u8, 0, 255], vec![9; 24]] {
-        keys::set_signing_secret(conn, DEFAULT_ORGANIZATION, of, &SecretSlice::from(secret.clone()))
-            .await
-            .unwrap();
-        let stored = keys::signing_secret(conn, of).await.unwrap().unwrap();
-        assert_eq!(stored.expose_secret(), secret);
-    }
 }

@@ -1,0 +1,139 @@
+//! Secrets that must be known in clear to be used, sealed by a [`Vault`].
+
+use dash_model::{OrganizationId, PipelineId};
+use dash_vault::{Place, Vault};
+use diesel::prelude::*;
+use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
+use secrecy::{ExposeSecret, SecretSlice};
+use uuid::Uuid;
+
+use crate::{DbError, schema::signing_secrets};
+
+/// What [`renew`] found.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Renewed {
+    /// Were in clear.
+    pub sealed: usize,
+    /// Were sealed with an older key.
+    pub renewed: usize,
+    /// Were sealed with the newest key.
+    pub kept: usize,
+}
+
+fn signing(row: &str) -> Place<'_> {
+    Place {
+        table: "signing_secrets",
+        column: "secret",
+        row,
+    }
+}
+
+/// Sets what bodies of this pipeline are signed with, in place of what was set before.
+pub async fn set_signing(
+    conn: &mut AsyncPgConnection,
+    vault: &Vault,
+    organization: OrganizationId,
+    pipeline: PipelineId,
+    secret: &SecretSlice<u8>,
+) -> Result<(), DbError> {
+    let secret = vault.seal(&signing(&pipeline.0.to_string()), secret.expose_secret());
+    diesel::insert_into(signing_secrets::table)
+        .values((
+            signing_secrets::pipeline_id.eq(pipeline.0),
+            signing_secrets::organization_id.eq(organization.0),
+            signing_secrets::secret.eq(&secret),
+            signing_secrets::sealed.eq(true),
+        ))
+        .on_conflict(signing_secrets::pipeline_id)
+        .do_update()
+        .set((signing_secrets::secret.eq(&secret), signing_secrets::sealed.eq(true)))
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
+/// What bodies of this pipeline are signed with.
+///
+/// # Errors
+/// [`DbError::Secret`] when it does not open.
+pub async fn signing_of(
+    conn: &mut AsyncPgConnection,
+    vault: &Vault,
+    pipeline: PipelineId,
+) -> Result<Option<SecretSlice<u8>>, DbError> {
+    let row: Option<(Vec<u8>, bool)> = signing_secrets::table
+        .find(pipeline.0)
+        .select((signing_secrets::secret, signing_secrets::sealed))
+        .first(conn)
+        .await
+        .optional()?;
+    match row {
+        None => Ok(None),
+        Some((sealed, true)) => Ok(Some(vault.open(&signing(&pipeline.0.to_string()), &sealed)?)),
+        Some((clear, false)) => Ok(Some(clear.into())),
+    }
+}
+
+/// Seals what an earlier version stored in clear, and answers how many that were.
+///
+/// # Errors
+/// When the database does not answer; nothing is changed then.
+pub async fn seal_clear(conn: &mut AsyncPgConnection, vault: &Vault) -> Result<usize, DbError> {
+    let work = async |conn: &mut AsyncPgConnection| {
+        let rows: Vec<(Uuid, Vec<u8>)> = signing_secrets::table
+            .filter(signing_secrets::sealed.eq(false))
+            .select((signing_secrets::pipeline_id, signing_secrets::secret))
+            .order(signing_secrets::pipeline_id)
+            .for_update()
+            .load(conn)
+            .await?;
+        let count = rows.len();
+        for (pipeline, secret) in rows {
+            let secret = SecretSlice::from(secret);
+            let sealed = vault.seal(&signing(&pipeline.to_string()), secret.expose_secret());
+            store(conn, pipeline, sealed).await?;
+        }
+        Ok(count)
+    };
+    conn.transaction(work).await
+}
+
+/// Seals everything with the newest key, all or nothing: afterwards that key is enough.
+///
+/// # Errors
+/// [`DbError::Secret`] names the first that does not open; nothing is changed then.
+pub async fn renew(conn: &mut AsyncPgConnection, vault: &Vault) -> Result<Renewed, DbError> {
+    let work = async |conn: &mut AsyncPgConnection| {
+        let mut renewed = Renewed {
+            sealed: seal_clear(conn, vault).await?,
+            ..Renewed::default()
+        };
+        let rows: Vec<(Uuid, Vec<u8>)> = signing_secrets::table
+            .select((signing_secrets::pipeline_id, signing_secrets::secret))
+            .order(signing_secrets::pipeline_id)
+            // Who sets one meanwhile waits, and is not overwritten.
+            .for_update()
+            .load(conn)
+            .await?;
+        for (pipeline, sealed) in rows {
+            match vault.renew(&signing(&pipeline.to_string()), &sealed)? {
+                None => renewed.kept += 1,
+                Some(sealed) => {
+                    store(conn, pipeline, sealed).await?;
+                    renewed.renewed += 1;
+                }
+            }
+        }
+        renewed.kept -= renewed.sealed;
+        Ok(renewed)
+    };
+    conn.transaction(work).await
+}
+
+async fn store(conn: &mut AsyncPgConnection, pipeline: Uuid, sealed: Vec<u8>) -> Result<(), DbError> {
+    diesel::update(signing_secrets::table.find(pipeline))
+        .set((signing_secrets::secret.eq(sealed), signing_secrets::sealed.eq(true)))
+        .execute(conn)
+        .await?;
+    Ok(())
+}
