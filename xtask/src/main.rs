@@ -2,6 +2,7 @@
 //!
 //! wasm-bindgen is linked as a library, so its version is always that of Cargo.lock and nobody has to install a command.
 
+mod shed;
 mod site;
 
 use std::path::PathBuf;

@@ -9,6 +9,8 @@ use std::{
 use anyhow::{Context, bail, ensure};
 use wasm_bindgen_cli_support::Bindgen;
 
+use crate::shed;
+
 /// Builds the site into `out`. Needs cargo with the wasm32 target, and npm.
 pub fn build(release: bool, out: &Path) -> anyhow::Result<()> {
     let pkg = out.join("pkg");
@@ -67,7 +69,10 @@ fn bind(wasm: &Path, pkg: &Path, release: bool) -> anyhow::Result<()> {
         .remove_name_section(release)
         .remove_producers_section(release)
         .web(true)?;
-    bindgen.generate(pkg).context("wasm-bindgen")
+    let mut output = bindgen.generate_output().context("wasm-bindgen")?;
+    // For development as well: so that what is tested is what is released.
+    shed::async_hydration(output.wasm_mut())?;
+    output.emit(pkg).context("wasm-bindgen")
 }
 
 /// Packages from the lock file, then styles and charts.
