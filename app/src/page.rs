@@ -1,5 +1,47 @@
 //! What a page may do to its HTTP answer and to its browser window; each does nothing on the other side.
 
+use codee::{Decoder, Encoder};
+use leptos::prelude::Resource;
+
+/// What a page shows: the server loads it and embeds it into the page, the browser reads it there, and loads what comes later.
+pub type Data<T> = Resource<T, Embedded>;
+
+/// As [`Resource::new`].
+#[track_caller]
+pub fn data<S, T, F>(
+    source: impl Fn() -> S + Send + Sync + 'static,
+    load: impl Fn(S) -> F + Send + Sync + 'static,
+) -> Data<T>
+where
+    S: PartialEq + Clone + Send + Sync + 'static,
+    T: serde::Serialize + serde::de::DeserializeOwned + Send + Sync + 'static,
+    F: Future<Output = T> + Send + 'static,
+{
+    Resource::new_with_options(source, load, false)
+}
+
+/// How it is embedded: as leptos' own codec has it. The browser reads it from bytes, however, like what server functions answer: from text
+/// would be another parser for each of these types, in what every visitor loads.
+pub struct Embedded;
+
+impl<T: serde::Serialize> Encoder<T> for Embedded {
+    type Error = serde_json::Error;
+    type Encoded = String;
+
+    fn encode(value: &T) -> Result<String, serde_json::Error> {
+        serde_json::to_string(value)
+    }
+}
+
+impl<T: serde::de::DeserializeOwned> Decoder<T> for Embedded {
+    type Error = serde_json::Error;
+    type Encoded = str;
+
+    fn decode(text: &str) -> Result<T, serde_json::Error> {
+        serde_json::from_slice(text.as_bytes())
+    }
+}
+
 /// Sets the status of the answer while the server renders it.
 pub fn status(code: u16) {
     #[cfg(feature = "ssr")]
@@ -11,6 +53,21 @@ pub fn status(code: u16) {
     }
     #[cfg(not(feature = "ssr"))]
     let _ = code;
+}
+
+/// Has the browser fetch a script that the page will ask for, behind what it needs first. Not `preload`, which complains where the page takes
+/// long to ask.
+pub fn prefetch(script: &'static str) {
+    #[cfg(feature = "ssr")]
+    if let (Some(response), Ok(link)) = (
+        leptos::prelude::use_context::<leptos_axum::ResponseOptions>(),
+        http::HeaderValue::from_str(&format!("<{script}>; rel=prefetch; as=script")),
+    ) {
+        // Not appended: each chart of a page says the same.
+        response.insert_header(http::header::LINK, link);
+    }
+    #[cfg(not(feature = "ssr"))]
+    let _ = script;
 }
 
 /// Loads the page again.

@@ -1,6 +1,6 @@
 //! The document around every page, and the routes.
 
-use leptos::{nonce::use_nonce, prelude::*};
+use leptos::prelude::*;
 use leptos_meta::{MetaTags, Title, provide_meta_context};
 use leptos_router::{
     SsrMode,
@@ -28,8 +28,6 @@ pub fn shell(options: LeptosOptions) -> impl IntoView {
                 <meta name="theme-color" content="#0e1014" media="(prefers-color-scheme: dark)" />
                 <link rel="icon" type="image/svg+xml" href="/favicon.svg" />
                 <link rel="stylesheet" href="/pkg/dash.css" />
-                // Deferred scripts run in their order: charts are there before hydration asks for them.
-                <script src="/pkg/charts.js" defer nonce=use_nonce()></script>
                 <HydrationScripts options />
                 <MetaTags />
             </head>

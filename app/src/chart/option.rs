@@ -1,12 +1,12 @@
 //! Line and bar widgets as ECharts options. No colours but the palette's, no functions: JSON text is all that leaves.
 
 use charming::{
-    Chart,
     component::{Axis, Grid, Legend, LegendType},
     datatype::CompositeValue,
     element::{AreaStyle, AxisLabel, AxisType, Formatter, ItemStyle, LineStyle, LineStyleType, Tooltip, Trigger},
     series::{Bar, Line},
 };
+use serde::Serialize;
 
 use super::{Answer, NamedSeries, gaps, named::named, scale::Scale};
 use crate::model::{
@@ -18,6 +18,27 @@ use crate::model::{
 const DOTS: usize = 30;
 /// Height of the legend, in pixels.
 const LEGEND: i32 = 24;
+
+/// The root of an option: of `charming::Chart` what Dash's charts have. Chart itself can be any chart, and brings how all of them are written
+/// as JSON to every visitor.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Chart {
+    grid: [Grid; 1],
+    tooltip: Tooltip,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    legend: Option<Legend>,
+    x_axis: Axis,
+    y_axis: Axis,
+    series: Vec<Series>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(untagged)]
+enum Series {
+    Line(Box<Line>),
+    Bar(Box<Bar>),
+}
 
 /// The chart of a line or bar widget on `width` pixels.
 pub fn option(widget: &Widget, answers: &[Answer], width: u32) -> Chart {
@@ -42,32 +63,26 @@ pub fn option(widget: &Widget, answers: &[Answer], width: u32) -> Chart {
     };
 
     let legend = series.len() > 1;
-    let mut chart = Chart::new()
-        .grid(Grid::new().top(if legend { LEGEND + 8 } else { 12 }))
-        .tooltip(
-            Tooltip::new()
-                .trigger(Trigger::Axis)
-                .value_formatter(Formatter::String(scale.value_template())),
-        )
-        .x_axis(Axis::new().type_(AxisType::Time).min(from - margin).max(to))
-        .y_axis(
-            Axis::new()
-                .type_(AxisType::Value)
-                .scale(!bars && is_far_from_zero(values()))
-                .axis_label(AxisLabel::new().formatter(Formatter::String(scale.axis_template()))),
-        );
-    if legend {
-        chart = chart.legend(Legend::new().type_(LegendType::Scroll));
-    }
     let pixel_ms = (to - from) / i64::from(width.max(1));
-    for s in &series {
-        chart = if bars {
-            chart.series(bar(s, widget, &scale))
-        } else {
-            chart.series(line(s, &scale, pixel_ms, series.len() == 1))
-        };
+    Chart {
+        grid: [Grid::new().top(if legend { LEGEND + 8 } else { 12 })],
+        tooltip: Tooltip::new()
+            .trigger(Trigger::Axis)
+            .value_formatter(Formatter::String(scale.value_template())),
+        legend: legend.then(|| Legend::new().type_(LegendType::Scroll)),
+        x_axis: Axis::new().type_(AxisType::Time).min(from - margin).max(to),
+        y_axis: Axis::new()
+            .type_(AxisType::Value)
+            .scale(!bars && is_far_from_zero(values()))
+            .axis_label(AxisLabel::new().formatter(Formatter::String(scale.axis_template()))),
+        series: series
+            .iter()
+            .map(|s| match bars {
+                true => Series::Bar(Box::new(bar(s, widget, &scale))),
+                false => Series::Line(Box::new(line(s, &scale, pixel_ms, series.len() == 1))),
+            })
+            .collect(),
     }
-    chart
 }
 
 /// The text that the browser hands to ECharts.

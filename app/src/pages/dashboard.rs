@@ -22,6 +22,7 @@ use crate::{
         dashboard::{Dashboard, Widget},
         query::QueryResult,
     },
+    page,
 };
 
 /// Width that the server renders for; the browser measures.
@@ -66,7 +67,7 @@ pub fn DashboardPage() -> impl IntoView {
             to: q.get("to"),
         })
     };
-    let loaded = Resource::new_blocking(move || (slug(), asked()), |(slug, asked)| load(slug, asked));
+    let loaded = page::Data::new_with_options(move || (slug(), asked()), |(slug, asked)| load(slug, asked), true);
     view! {
         <Transition fallback=Loading>
             {move || {

@@ -20,6 +20,7 @@ use crate::{
         pipeline::{Pipeline, Source},
         stats::{PipelineStats, RecentEvent},
     },
+    page,
 };
 
 /// `?tab=`
@@ -82,12 +83,12 @@ pub fn PipelinePage() -> impl IntoView {
     let query = use_query_map();
     let slug = Memo::new(move |_| params.with(|p| p.get("slug").unwrap_or_default()));
     let tab = Memo::new(move |_| query.with(|q| Tab::parse(q.get_str("tab"))));
-    let overview = Resource::new(move || slug.get(), api::get_pipeline);
+    let overview = page::data(move || slug.get(), api::get_pipeline);
     let show = Memo::new(move |_| match query.with(|q| q.get_str("show").map(str::to_owned)) {
         Some(most) if most == MOST.to_string() => MOST,
         _ => FEW,
     });
-    let content = Resource::new(
+    let content = page::data(
         move || (slug.get(), tab.get(), show.get()),
         |(slug, tab, show)| load(slug, tab, show),
     );
@@ -122,7 +123,7 @@ fn Loaded(
     overview: PipelineOverview,
     tab: Memo<Tab>,
     show: Memo<usize>,
-    content: Resource<Result<Content, AppError>>,
+    content: page::Data<Result<Content, AppError>>,
 ) -> impl IntoView {
     let PipelineOverview { pipeline, stats } = overview;
     let stats = live_stats(pipeline.slug.clone(), stats);

@@ -11,12 +11,13 @@ use crate::{
         live::{State, Topic},
         stats::PipelineStats,
     },
+    page,
 };
 
 /// Every pipeline with its figures, live.
 #[component]
 pub fn Pipelines() -> impl IntoView {
-    let pipelines = Resource::new(|| (), |()| list_pipelines());
+    let pipelines = page::data(|| (), |()| list_pipelines());
     view! {
         <Title text="Pipelines" />
         <div class="page pt-6">

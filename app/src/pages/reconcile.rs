@@ -21,7 +21,7 @@ use crate::{
 pub fn ReconcilePage() -> impl IntoView {
     let query = use_query_map();
     let pipeline = Memo::new(move |_| query.with(|q| q.get("pipeline").filter(|p| !p.is_empty())));
-    let checked = Resource::new(move || pipeline.get(), reconcile);
+    let checked = page::data(move || pipeline.get(), reconcile);
     view! {
         <Title text="Reconcile" />
         <Suspense fallback=|| view! { <Loading /> }>

@@ -18,6 +18,7 @@ use crate::{
         live::{State, Topic},
         query::{QueryResult, QuerySpec, Shape},
     },
+    page,
 };
 
 /// Most figures on a card.
@@ -80,7 +81,7 @@ async fn load() -> Result<Vec<(Dashboard, Vec<Headline>)>, AppError> {
 
 #[component]
 pub fn Boards() -> impl IntoView {
-    let boards = Resource::new(|| (), |()| load());
+    let boards = page::data(|| (), |()| load());
     view! {
         <section aria-labelledby="dashboards">
             <h1 id="dashboards" class="mb-4">

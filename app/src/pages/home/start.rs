@@ -8,6 +8,7 @@ use crate::{
     api::{GettingStarted, get_pipeline, how_to_start},
     components::{Badge, CodeBlock, ErrorState, Icon, RelativeTime, Skeleton, Tone, format, icons},
     model::stats::PipelineStats,
+    page,
     pages::pipelines::live_stats,
 };
 
@@ -35,7 +36,7 @@ async fn load() -> Result<Setup, AppError> {
 
 #[component]
 pub fn Start() -> impl IntoView {
-    let setup = Resource::new(|| (), |()| load());
+    let setup = page::data(|| (), |()| load());
     view! {
         <section id="start" aria-labelledby="start-title" class="scroll-mt-24">
             <h2 id="start-title" class="mb-1">
