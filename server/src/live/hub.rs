@@ -98,7 +98,7 @@ const REST: u32 = 8;
 /// However much it cost.
 const LONGEST: Duration = Duration::from_secs(10);
 /// What it costs to send a state to a viewer.
-const SEND: Duration = Duration::from_micros(25);
+const SEND: Duration = Duration::from_micros(12);
 /// A state is computed from nothing now and then, in case that somebody else wrote to the database.
 const ANEW: Duration = Duration::from_secs(60);
 
@@ -329,7 +329,7 @@ mod tests {
         let ms = Duration::from_millis;
         assert_eq!(rest(ms(1), 1), PAUSE);
         assert_eq!(rest(ms(100), 0), ms(800));
-        assert_eq!(rest(ms(0), 1_000), ms(200), "sending costs, too");
+        assert_eq!(rest(ms(0), 1_000), ms(96), "sending costs, too");
         assert_eq!(rest(Duration::from_secs(3_600), 1), LONGEST);
         assert_eq!(rest(Duration::MAX, usize::MAX), LONGEST);
     }

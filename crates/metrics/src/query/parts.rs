@@ -133,7 +133,7 @@ impl Reused<'_> {
 impl Parts {
     /// To be gone on from. Answers that leave series out are not: which ones changes with every point.
     pub fn of(result: &QueryResult, step: i64, lines: Vec<Line>) -> Option<Self> {
-        (result.omitted_series == 0).then(|| Self {
+        (result.omitted_series == 0).then_some(Self {
             step,
             range: result.from_ms..result.to_ms,
             lines,
