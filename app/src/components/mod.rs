@@ -19,5 +19,5 @@ pub use code::CodeBlock;
 pub use follow::{Following, PauseButton, follow};
 pub use header::{Footer, Header};
 pub use icon::{Icon, icons};
-pub use state::{EmptyState, ErrorState, PageError, Skeleton};
+pub use state::{EmptyState, ErrorState, PageError, PageSkeleton, Skeleton};
 pub use table::TableWrap;

@@ -16,6 +16,17 @@ pub fn Skeleton(#[prop(default = "h-24")] class: &'static str) -> impl IntoView 
     }
 }
 
+/// In the place of a page: a head, and cards of these sizes.
+#[component]
+pub fn PageSkeleton(cards: [&'static str; 2]) -> impl IntoView {
+    view! {
+        <div class="page space-y-4 pt-6">
+            <Skeleton class="h-14" />
+            {cards.map(|class| view! { <Skeleton class /> })}
+        </div>
+    }
+}
+
 /// Says that there is nothing yet, and what to do about it.
 #[component]
 pub fn EmptyState(

@@ -15,7 +15,7 @@ use super::pipelines::live_stats;
 use crate::{
     AppError,
     api::{self, PipelineOverview, QuarantineEntry},
-    components::{Badge, ErrorState, PageError, RelativeTime, Skeleton, Tone, format},
+    components::{Badge, ErrorState, PageError, PageSkeleton, RelativeTime, Skeleton, Tone, format},
     model::{
         pipeline::{Pipeline, Source},
         stats::{PipelineStats, RecentEvent},
@@ -93,7 +93,7 @@ pub fn PipelinePage() -> impl IntoView {
         |(slug, tab, show)| load(slug, tab, show),
     );
     view! {
-        <Suspense fallback=|| view! { <Loading /> }>
+        <Suspense fallback=|| view! { <PageSkeleton cards=["h-32", "h-96"] /> }>
             {move || Suspend::new(async move {
                 match overview.await {
                     Ok(overview) => view! { <Loaded overview tab show content /> }.into_any(),
@@ -104,17 +104,6 @@ pub fn PipelinePage() -> impl IntoView {
                 }
             })}
         </Suspense>
-    }
-}
-
-#[component]
-fn Loading() -> impl IntoView {
-    view! {
-        <div class="page space-y-4 pt-6">
-            <Skeleton class="h-14" />
-            <Skeleton class="h-32" />
-            <Skeleton class="h-96" />
-        </div>
     }
 }
 

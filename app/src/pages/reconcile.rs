@@ -8,7 +8,7 @@ use crate::{
     api::reconcile,
     books,
     components::{
-        Badge, CodeBlock, EmptyState, ErrorState, Icon, PageError, RelativeTime, Skeleton, TableWrap, Tone, format,
+        Badge, CodeBlock, EmptyState, ErrorState, Icon, PageError, PageSkeleton, RelativeTime, TableWrap, Tone, format,
         icons,
     },
     error::AppError,
@@ -24,7 +24,7 @@ pub fn ReconcilePage() -> impl IntoView {
     let checked = page::data(move || pipeline.get(), reconcile);
     view! {
         <Title text="Reconcile" />
-        <Suspense fallback=|| view! { <Loading /> }>
+        <Suspense fallback=|| view! { <PageSkeleton cards=["h-64", "h-64"] /> }>
             {move || Suspend::new(async move {
                 match checked.await {
                     Ok(checked) => view! { <Loaded checked pipeline=pipeline.get_untracked() /> }.into_any(),
@@ -46,17 +46,6 @@ pub fn ReconcilePage() -> impl IntoView {
                 }
             })}
         </Suspense>
-    }
-}
-
-#[component]
-fn Loading() -> impl IntoView {
-    view! {
-        <div class="page space-y-4 pt-6">
-            <Skeleton class="h-14" />
-            <Skeleton class="h-64" />
-            <Skeleton class="h-64" />
-        </div>
     }
 }
 

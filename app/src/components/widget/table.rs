@@ -87,7 +87,7 @@ pub fn TableBody(widget: Widget, answers: Answers) -> impl IntoView {
             .map(|(i, l)| head(l, Column::Value(i), true));
         tag_heads
             .chain(value_heads)
-            .chain([head("Newest".into(), Column::Newest, true)])
+            .chain([head("Last event".into(), Column::Newest, true)])
             .collect_view()
     };
     let body = move || {
@@ -103,7 +103,7 @@ pub fn TableBody(widget: Widget, answers: Answers) -> impl IntoView {
     };
     view! {
         <div class="h-full overflow-auto max-sm:max-h-120" role="region" aria-label=title tabindex="0">
-            <table class="data-table [&_td]:py-1.5 [&_th]:py-1">
+            <table class="data-table [&_td]:py-1.5 [&_th]:py-1 max-sm:[&_td]:px-1.5 max-sm:[&_th]:px-1.5">
                 <thead class="sticky top-0 bg-surface">
                     <tr>{heads}</tr>
                 </thead>
