@@ -40,6 +40,15 @@ uuid_id!(
     DashboardId
 );
 
+uuid_id!(
+    /// A person, who may belong to several organizations.
+    UserId
+);
+uuid_id!(
+    /// A team of an organization.
+    TeamId
+);
+
 /// The organization of an installation that has no accounts yet.
 pub const DEFAULT_ORGANIZATION: OrganizationId = OrganizationId(Uuid::from_u128(1));
 

@@ -3,6 +3,7 @@
 //! Read it in the order of an event's way: a [`pipeline`] has a source and a [`mapping`]; what is posted is answered
 //! by a [`receipt`]; metrics are asked for by a [`query`], stand on a [`dashboard`] and move over [`live`].
 
+pub mod account;
 pub mod dashboard;
 pub mod ids;
 pub mod live;
@@ -19,6 +20,7 @@ pub mod shared;
 pub mod stats;
 
 pub use ids::{
-    BatchId, DEFAULT_ORGANIZATION, DashboardId, EventSeq, MappingVersionId, Micros, OrganizationId, PipelineId,
+    BatchId, DEFAULT_ORGANIZATION, DashboardId, EventSeq, MappingVersionId, Micros, OrganizationId, PipelineId, TeamId,
+    UserId,
 };
 pub use path::{FieldPath, PathStep, RecordsPath};
