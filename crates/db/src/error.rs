@@ -3,6 +3,30 @@
 use dash_model::mapping::MappingError;
 use diesel::result::{DatabaseErrorKind, Error as DieselError};
 
+/// What people, teams and their keys may not be.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AccountError {
+    #[error("email: somebody with this address has an account already; sign in, or take another")]
+    EmailTaken,
+    #[error("they belong to this organization already")]
+    AlreadyMember,
+    #[error("they do not belong to this organization")]
+    NotMember,
+    #[error("an organization needs an owner; make somebody else an owner first")]
+    LastOwner,
+    #[error("there is no such organization")]
+    NoOrganization,
+    #[error("there is no such team in this organization")]
+    NoTeam,
+    #[error("name: this organization has a team of this name; choose another")]
+    TeamTaken,
+    /// Used, revoked, expired, or never there.
+    #[error("this link does not work any more; ask for a new one")]
+    LinkGone,
+    #[error("there is no such key, or it is revoked")]
+    NoKey,
+}
+
 #[derive(Debug, thiserror::Error)]
 pub enum DbError {
     /// The parser's own message may quote pieces of the address, so it is not shown.
@@ -23,6 +47,8 @@ pub enum DbError {
     /// A stored value that this version of Dash cannot read.
     #[error("{what} in the database cannot be read: {reason}")]
     Stored { what: String, reason: String },
+    #[error(transparent)]
+    Account(#[from] AccountError),
     #[error(transparent)]
     Secret(#[from] dash_vault::OpenError),
     #[error("the database answered: {0}")]
@@ -47,6 +73,14 @@ impl DbError {
                 Self::SlugTaken { slug: slug.to_owned() }
             }
             _ => Self::Query(error),
+        }
+    }
+
+    /// `instead` when `error` says that a row like it is there.
+    pub(crate) fn of_unique(error: DieselError, instead: AccountError) -> Self {
+        match error {
+            DieselError::DatabaseError(DatabaseErrorKind::UniqueViolation, _) => instead.into(),
+            other => Self::Query(other),
         }
     }
 

@@ -14,6 +14,6 @@ pub mod store;
 pub mod test_support;
 
 pub use diesel_async::AsyncPgConnection;
-pub use error::DbError;
+pub use error::{AccountError, DbError};
 pub use migrate::{migrate, revert_all};
 pub use pool::{Db, PoolSizes, RowConnection};

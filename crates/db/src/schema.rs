@@ -1,6 +1,41 @@
 //! The tables, as diesel sees them. `tests/it/schema.rs` compares this file with a migrated database.
 
 diesel::table! {
+    api_keys (id) {
+        id -> Uuid,
+        organization_id -> Uuid,
+        team_id -> Nullable<Uuid>,
+        user_id -> Nullable<Uuid>,
+        name -> Text,
+        public -> Text,
+        hash -> Bytea,
+        scope -> Text,
+        created_at -> Timestamptz,
+        expires_at -> Nullable<Timestamptz>,
+        last_used_at -> Nullable<Timestamptz>,
+        revoked_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
+    audit_log (organization_id, number) {
+        organization_id -> Uuid,
+        number -> Int8,
+        at -> Timestamptz,
+        actor -> Text,
+        actor_id -> Nullable<Uuid>,
+        actor_name -> Text,
+        address -> Nullable<Text>,
+        action -> Text,
+        target -> Text,
+        before -> Nullable<Text>,
+        after -> Nullable<Text>,
+        previous -> Bytea,
+        hash -> Bytea,
+    }
+}
+
+diesel::table! {
     dashboards (id) {
         id -> Uuid,
         organization_id -> Uuid,
@@ -33,6 +68,22 @@ diesel::table! {
         hint -> Text,
         created_at -> Timestamptz,
         last_used_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
+    invitations (id) {
+        id -> Uuid,
+        organization_id -> Uuid,
+        email -> Text,
+        email_key -> Text,
+        role -> Text,
+        invited_by -> Nullable<Uuid>,
+        hash -> Bytea,
+        created_at -> Timestamptz,
+        expires_at -> Timestamptz,
+        accepted_at -> Nullable<Timestamptz>,
+        revoked_at -> Nullable<Timestamptz>,
     }
 }
 
@@ -79,6 +130,26 @@ diesel::table! {
         number -> Int4,
         mapping -> Jsonb,
         created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    memberships (organization_id, user_id) {
+        organization_id -> Uuid,
+        user_id -> Uuid,
+        role -> Text,
+        joined_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    one_time_tokens (hash) {
+        hash -> Bytea,
+        purpose -> Text,
+        user_id -> Uuid,
+        created_at -> Timestamptz,
+        expires_at -> Timestamptz,
+        used_at -> Nullable<Timestamptz>,
     }
 }
 
@@ -139,6 +210,25 @@ diesel::table! {
 }
 
 diesel::table! {
+    team_members (team_id, user_id) {
+        organization_id -> Uuid,
+        team_id -> Uuid,
+        user_id -> Uuid,
+        role -> Text,
+    }
+}
+
+diesel::table! {
+    teams (id) {
+        id -> Uuid,
+        organization_id -> Uuid,
+        slug -> Text,
+        name -> Text,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     totals (mapping_version_id) {
         mapping_version_id -> Int8,
         organization_id -> Uuid,
@@ -154,19 +244,41 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    users (id) {
+        id -> Uuid,
+        email -> Text,
+        email_key -> Text,
+        name -> Text,
+        password_hash -> Nullable<Text>,
+        email_confirmed_at -> Nullable<Timestamptz>,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::joinable!(memberships -> users (user_id));
+diesel::joinable!(memberships -> organizations (organization_id));
 diesel::joinable!(totals -> pipelines (pipeline_id));
 
 diesel::allow_tables_to_appear_in_same_query!(
+    api_keys,
+    audit_log,
     dashboards,
     idempotency_keys,
     ingest_keys,
+    invitations,
     lake_objects,
     ledger,
     mapping_versions,
+    memberships,
+    one_time_tokens,
     organizations,
     pipelines,
     quarantine,
     series,
     signing_secrets,
+    team_members,
+    teams,
     totals,
+    users,
 );

@@ -3,14 +3,22 @@
 //! The diesel structs are private to each file; everything that goes in or comes out is a type of `dash_model` or a plain struct
 //! beside the function.
 
+pub mod api_keys;
+pub mod audit;
 pub mod dashboards;
 pub mod idempotency;
+pub mod invitations;
 pub mod keys;
 pub mod lake_objects;
 pub mod ledger;
+pub mod members;
+pub mod organizations;
 pub mod pipelines;
 pub mod quarantine;
 pub mod secrets;
+pub mod teams;
+pub mod tokens;
+pub mod users;
 
 use std::ops::RangeInclusive;
 
@@ -63,4 +71,13 @@ fn hash(what: &str, bytes: &[u8]) -> Result<[u8; 32], DbError> {
         what: what.to_owned(),
         reason: format!("it has {} bytes instead of 32", bytes.len()),
     })
+}
+
+/// A word of a closed set out of a `text` column.
+fn word<T: std::str::FromStr<Err = dash_model::account::UnknownWord>>(what: &str, text: &str) -> Result<T, DbError> {
+    text.parse()
+        .map_err(|e: dash_model::account::UnknownWord| DbError::Stored {
+            what: what.to_owned(),
+            reason: e.to_string(),
+        })
 }

@@ -15,7 +15,10 @@ use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
 use secrecy::SecretSlice;
 use uuid::Uuid;
 
-use super::{json, keys, micros, read, secrets};
+use super::{
+    audit::{self, By, NewEntry},
+    json, keys, micros, read, secrets,
+};
 use crate::{
     DbError,
     schema::{mapping_versions, pipelines},
@@ -80,7 +83,7 @@ pub struct Credentials<'a> {
     pub signing_secret: Option<&'a SecretSlice<u8>>,
 }
 
-/// [`create`] with its credentials, in one transaction: a pipeline without them could never be sent to.
+/// [`create`] with its credentials and an entry in the audit log, in one transaction: a pipeline without them could never be sent to.
 ///
 /// # Errors
 /// As [`create`].
@@ -90,6 +93,7 @@ pub async fn create_with(
     organization: OrganizationId,
     definition: &PipelineDefinition,
     credentials: &Credentials<'_>,
+    by: &By,
 ) -> Result<Pipeline, DbError> {
     let write = async |conn: &mut AsyncPgConnection| {
         let pipeline = create(conn, organization, definition).await?;
@@ -97,6 +101,15 @@ pub async fn create_with(
         if let Some(secret) = credentials.signing_secret {
             secrets::set_signing(conn, vault, organization, pipeline.id, secret).await?;
         }
+        let entry = NewEntry {
+            actor: by.actor.clone(),
+            action: "pipeline.create".into(),
+            target: format!("pipeline {}", pipeline.slug),
+            before: None,
+            // A definition holds no secret.
+            after: Some(json("the definition", definition)?),
+        };
+        audit::append(conn, organization, by.at, entry).await?;
         Ok(pipeline)
     };
     conn.transaction(write).await

@@ -1,5 +1,7 @@
 //! Secrets that must be known in clear to be used, sealed by a [`Vault`].
 
+use std::collections::BTreeMap;
+
 use dash_model::{OrganizationId, PipelineId};
 use dash_vault::{Place, Vault};
 use diesel::prelude::*;
@@ -7,6 +9,7 @@ use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
 use secrecy::{ExposeSecret, SecretSlice};
 use uuid::Uuid;
 
+use super::audit::{self, By, NewEntry};
 use crate::{DbError, schema::signing_secrets};
 
 /// What [`renew`] found.
@@ -98,31 +101,48 @@ pub async fn seal_clear(conn: &mut AsyncPgConnection, vault: &Vault) -> Result<u
     conn.transaction(work).await
 }
 
-/// Seals everything with the newest key, all or nothing: afterwards that key is enough.
+/// Seals everything with the newest key, all or nothing: afterwards that key is enough. Each organization whose secrets are concerned finds
+/// it in its audit log.
 ///
 /// # Errors
 /// [`DbError::Secret`] names the first that does not open; nothing is changed then.
-pub async fn renew(conn: &mut AsyncPgConnection, vault: &Vault) -> Result<Renewed, DbError> {
+pub async fn renew(conn: &mut AsyncPgConnection, vault: &Vault, by: &By) -> Result<Renewed, DbError> {
     let work = async |conn: &mut AsyncPgConnection| {
         let mut renewed = Renewed {
             sealed: seal_clear(conn, vault).await?,
             ..Renewed::default()
         };
-        let rows: Vec<(Uuid, Vec<u8>)> = signing_secrets::table
-            .select((signing_secrets::pipeline_id, signing_secrets::secret))
+        let rows: Vec<(Uuid, Uuid, Vec<u8>)> = signing_secrets::table
+            .select((
+                signing_secrets::organization_id,
+                signing_secrets::pipeline_id,
+                signing_secrets::secret,
+            ))
             .order(signing_secrets::pipeline_id)
             // Who sets one meanwhile waits, and is not overwritten.
             .for_update()
             .load(conn)
             .await?;
-        for (pipeline, sealed) in rows {
+        let mut by_organization: BTreeMap<Uuid, usize> = BTreeMap::new();
+        for (organization, pipeline, sealed) in rows {
             match vault.renew(&signing(&pipeline.to_string()), &sealed)? {
                 None => renewed.kept += 1,
                 Some(sealed) => {
                     store(conn, pipeline, sealed).await?;
                     renewed.renewed += 1;
+                    *by_organization.entry(organization).or_default() += 1;
                 }
             }
+        }
+        for (organization, rotated) in by_organization {
+            let entry = NewEntry {
+                actor: by.actor.clone(),
+                action: "secrets.rotate".into(),
+                target: "signing secrets".into(),
+                before: None,
+                after: Some(serde_json::json!({"rotated": rotated})),
+            };
+            audit::append(conn, OrganizationId(organization), by.at, entry).await?;
         }
         renewed.kept -= renewed.sealed;
         Ok(renewed)

@@ -1,5 +1,7 @@
 //! The store's functions, against the database that they are for.
 
+mod accounts;
+mod audit;
 mod dashboards;
 mod idempotency;
 mod keys;

@@ -1,9 +1,12 @@
 use dash_db::{
     DbError,
-    store::secrets::{self, Renewed},
+    store::{
+        audit::{self, Actor, By},
+        secrets::{self, Renewed},
+    },
     test_support::TestDatabase,
 };
-use dash_model::{DEFAULT_ORGANIZATION, PipelineId};
+use dash_model::{DEFAULT_ORGANIZATION, Micros, PipelineId};
 use dash_vault::{Key, Vault};
 use secrecy::{ExposeSecret, SecretSlice};
 
@@ -77,6 +80,10 @@ async fn a_secret_does_not_open_in_the_row_of_another_pipeline() {
 async fn keys_change_and_what_was_in_clear_is_sealed() {
     let db = TestDatabase::new().await;
     let (old, new) = (Key::random(), Key::random());
+    let by = By {
+        actor: Actor::operator(),
+        at: Micros(1),
+    };
     let before = Vault::new(old.clone(), Vec::new());
     let conn = &mut db.diesel().await.unwrap();
     let mut of = Vec::new();
@@ -105,17 +112,20 @@ async fn keys_change_and_what_was_in_clear_is_sealed() {
 
     // Without the old key nothing is changed, and it says which key is missing.
     let only = Vault::new(new.clone(), Vec::new());
-    let error = secrets::renew(conn, &only).await.unwrap_err().to_string();
+    let error = secrets::renew(conn, &only, &by).await.unwrap_err().to_string();
     assert!(error.contains(&old.id().to_string()), "{error}");
     assert_eq!(stored(&db, of[2]).await, [3; 32], "all or nothing");
 
     let both = Vault::new(new, vec![old]);
     let expected = |sealed, renewed, kept| Renewed { sealed, renewed, kept };
-    assert_eq!(secrets::renew(conn, &both).await.unwrap(), expected(1, 2, 0));
-    assert_eq!(secrets::renew(conn, &both).await.unwrap(), expected(0, 0, 3));
+    assert_eq!(secrets::renew(conn, &both, &by).await.unwrap(), expected(1, 2, 0));
+    assert_eq!(secrets::renew(conn, &both, &by).await.unwrap(), expected(0, 0, 3));
     for (id, secret) in of.iter().zip([1_u8, 2, 3]) {
         let opened = secrets::signing_of(conn, &only, *id).await.unwrap().unwrap();
         assert_eq!(opened.expose_secret(), [secret; 32]);
     }
     assert_eq!(secrets::seal_clear(conn, &only).await.unwrap(), 0);
+    let log = audit::list(conn, DEFAULT_ORGANIZATION, None, 10).await.unwrap();
+    let told: Vec<_> = log.iter().map(|e| (e.action.as_str(), e.after.as_deref())).collect();
+    assert_eq!(told, [("secrets.rotate", Some(r#"{"rotated":2}"#))]);
 }
