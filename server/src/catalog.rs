@@ -5,7 +5,11 @@ use std::{collections::HashMap, sync::Arc};
 use app::AppError;
 use dash_db::{
     AsyncPgConnection, Db,
-    store::{self, pipelines::Credentials},
+    store::{
+        self,
+        audit::{Actor, By},
+        pipelines::Credentials,
+    },
 };
 use dash_model::{
     DEFAULT_ORGANIZATION, PipelineId,
@@ -136,15 +140,20 @@ impl Catalog {
     }
 
     /// Makes a pipeline with its first mapping version and an ingest key.
-    pub async fn create(&self, definition: &PipelineDefinition) -> Result<CreatedPipeline, Failure> {
-        let created = create(&self.db, &self.vault, definition).await?;
+    pub async fn create(&self, definition: &PipelineDefinition, actor: Actor) -> Result<CreatedPipeline, Failure> {
+        let created = create(&self.db, &self.vault, definition, actor).await?;
         self.reload().await?;
         Ok(created)
     }
 }
 
 /// Checks a definition, its expressions too, and stores it. The answer holds the only copy of its secrets.
-pub async fn create(db: &Db, vault: &Vault, definition: &PipelineDefinition) -> Result<CreatedPipeline, Failure> {
+pub async fn create(
+    db: &Db,
+    vault: &Vault,
+    definition: &PipelineDefinition,
+    actor: Actor,
+) -> Result<CreatedPipeline, Failure> {
     definition.validate()?;
     Plan::compile(&definition.mapping).map_err(|mut e| {
         e.field = format!("mapping.{}", e.field);
@@ -164,8 +173,19 @@ pub async fn create(db: &Db, vault: &Vault, definition: &PipelineDefinition) -> 
         signing_secret: signing_bytes.as_ref(),
     };
     let mut connection = db.diesel().await?;
-    let pipeline =
-        store::pipelines::create_with(&mut connection, vault, DEFAULT_ORGANIZATION, definition, &credentials).await?;
+    let by = By {
+        actor,
+        at: crate::clock::now(),
+    };
+    let pipeline = store::pipelines::create_with(
+        &mut connection,
+        vault,
+        DEFAULT_ORGANIZATION,
+        definition,
+        &credentials,
+        &by,
+    )
+    .await?;
     Ok(CreatedPipeline {
         id: pipeline.id,
         slug: pipeline.slug,

@@ -3,7 +3,7 @@
 use std::{io::Read, path::Path};
 
 use anyhow::{Context, bail};
-use dash_db::store;
+use dash_db::store::{self, audit::Actor};
 use dash_model::{DEFAULT_ORGANIZATION, pipeline::PipelineDefinition};
 use serde_json::json;
 
@@ -13,7 +13,7 @@ use crate::{catalog, config::Config};
 pub async fn create(config: &Config, file: &Path) -> anyhow::Result<()> {
     let definition = read(file)?;
     let opened = database::open(config).await?;
-    let created = catalog::create(&opened.db, &opened.vault, &definition).await;
+    let created = catalog::create(&opened.db, &opened.vault, &definition, Actor::operator()).await;
     opened.close().await?;
     print(&serde_json::to_string_pretty(&created?)?)
 }

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use app::api::GettingStarted;
 use bytes::Bytes;
-use dash_db::store;
+use dash_db::store::{self, audit::Actor};
 use dash_ingest::{Encoding, Format, IdempotencyKey};
 use dash_model::{
     DEFAULT_ORGANIZATION, DashboardId,
@@ -61,7 +61,7 @@ pub async fn seed(state: &State) -> Result<(), Failure> {
     for (position, demo) in demos()?.into_iter().enumerate() {
         let slug = demo.pipeline.validate()?;
         if state.catalog.get(&slug).is_none() {
-            let created = state.catalog.create(&demo.pipeline).await?;
+            let created = state.catalog.create(&demo.pipeline, Actor::system()).await?;
             keys.insert(slug, created.ingest_key)?;
         }
         let mut connection = state.db.diesel().await?;

@@ -153,3 +153,47 @@ async fn keys_of_secrets_are_rotated_while_nothing_is_lost() {
     }
     assert!(run(&rotate, &[("DASH_SECRET_KEY", new)]).status.success());
 }
+
+#[tokio::test]
+async fn the_audit_log_tells_who_made_what_and_whether_it_was_changed() {
+    let database = TestDatabase::new().await;
+    let data = tempfile::tempdir().unwrap();
+    let url = database.url().expose_secret();
+    let file = data.path().join("pipeline.json");
+    std::fs::write(
+        &file,
+        r#"{"name":"One","mapping":{"metrics":[{"name":"n","path":"n"}]}}"#,
+    )
+    .unwrap();
+    let file = file.display().to_string();
+    assert!(
+        server(data.path(), url, &["pipelines", "create", "--file", &file])
+            .status
+            .success()
+    );
+
+    let verify = || {
+        let output = server(data.path(), url, &["audit", "verify"]);
+        let logs: Value = serde_json::from_slice(&output.stdout).unwrap();
+        (output.status.code(), logs[0].clone())
+    };
+    let (code, log) = verify();
+    assert_eq!(
+        (code, &log["organization"], &log["entries"]),
+        (Some(0), &"default".into(), &1.into())
+    );
+    assert_eq!(log["head"].as_str().map(str::len), Some(64));
+    let client = database.client().await.unwrap();
+    let sql = "SELECT actor, action, target, after::jsonb ->> 'name' FROM audit_log";
+    let row = client.query_one(sql, &[]).await.unwrap();
+    let told: Vec<String> = (0..4).map(|i| row.get(i)).collect();
+    assert_eq!(told, ["operator", "pipeline.create", "pipeline one", "One"]);
+
+    client
+        .batch_execute("ALTER TABLE audit_log DISABLE TRIGGER only_grows; UPDATE audit_log SET actor_name = 'nobody'")
+        .await
+        .unwrap();
+    let (code, log) = verify();
+    assert_eq!((code, &log["broken"]["entry"]), (Some(1), &1.into()));
+    assert_eq!(log["broken"]["why"], "it was changed");
+}

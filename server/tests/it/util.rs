@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use dash_db::{Db, PoolSizes, test_support::TestDatabase};
+use dash_db::{Db, PoolSizes, store::audit::Actor, test_support::TestDatabase};
 use dash_metrics::Mode;
 use dash_model::{pipeline::CreatedPipeline, stats::PipelineStats};
 use reqwest::{Client, RequestBuilder, Response};
@@ -118,7 +118,7 @@ impl TestApp {
         self.running()
             .state
             .catalog
-            .create(&definition)
+            .create(&definition, Actor::system())
             .await
             .expect("pipeline")
     }
