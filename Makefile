@@ -11,7 +11,7 @@ export PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD := 1
 
 SERVER := $(CARGO_TARGET_DIR)/debug/server
 
-.PHONY: run dev test test-browser check lint site build demo-flights screenshots bench crash fuzz release clean setup-run setup-test setup-bench setup-fuzz
+.PHONY: run dev test test-browser check lint clippy site build demo-flights screenshots bench crash fuzz release clean setup-run setup-test setup-bench setup-fuzz
 
 run: setup-run build
 	@set -a; [ ! -f .env ] || . ./.env; set +a; exec $(SERVER) serve
@@ -48,12 +48,15 @@ screenshots: setup-test
 	@ls -l docs/screenshots
 
 # Quick look while working: types and lints, no tests.
-check: setup-run
-	cargo clippy --quiet --workspace --exclude frontend --all-targets --all-features -- -D warnings
+check: setup-run clippy
 
 lint: setup-test
 	@scripts/step lint "rustfmt, clippy, browser's part"
 	cargo fmt --all --check
+	@$(MAKE) --no-print-directory clippy
+
+# The same for both, so that nothing is checked twice with other features.
+clippy:
 	cargo clippy --quiet --workspace --exclude frontend --all-targets -- -D warnings
 	cargo clippy --quiet --package frontend --target wasm32-unknown-unknown --profile wasm-dev -- -D warnings
 
