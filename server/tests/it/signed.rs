@@ -1,7 +1,9 @@
 //! Bodies that are signed instead of carrying a key.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
+use dash_model::pipeline::CreatedPipeline;
 use hmac::{Hmac, KeyInit, Mac};
+use reqwest::RequestBuilder;
 use serde_json::json;
 use sha2::Sha256;
 
@@ -13,27 +15,35 @@ fn sign(secret: &[u8], text: &str) -> Vec<u8> {
     mac.finalize().into_bytes().to_vec()
 }
 
-#[tokio::test]
-async fn a_standard_webhook_is_taken_once_and_only_as_it_was_signed() {
-    let app = TestApp::start().await;
+/// A pipeline named `signed`, and the key that its bodies are signed with.
+async fn signed(app: &TestApp) -> (CreatedPipeline, Vec<u8>) {
     let pipeline = app
         .define(json!({
             "name": "signed", "source": {"kind": "webhook", "signature": {"scheme": "standard_webhooks"}}, "mapping": value_mapping(),
         }))
         .await;
-    let secret = pipeline.signing_secret.clone().expect("a secret");
+    let secret = pipeline.signing_secret.as_deref().expect("a secret");
     let key = STANDARD.decode(secret.strip_prefix("whsec_").expect("prefix")).unwrap();
+    (pipeline, key)
+}
+
+/// A body with the signature of another, which may be the same.
+fn post(app: &TestApp, key: &[u8], at: i64, body: &'static str, signed: &str) -> RequestBuilder {
+    let signature = STANDARD.encode(sign(key, &format!("msg_1.{at}.{signed}")));
+    let request = app.client.post(format!("{}/api/v1/ingest/signed", app.url)).body(body);
+    request
+        .header("webhook-id", "msg_1")
+        .header("webhook-timestamp", at.to_string())
+        .header("webhook-signature", format!("v1,{signature}"))
+}
+
+#[tokio::test]
+async fn a_standard_webhook_is_taken_once_and_only_as_it_was_signed() {
+    let app = TestApp::start().await;
+    let (pipeline, key) = signed(&app).await;
     let now = server::clock::now().0 / 1_000_000;
     let body = r#"{"at":1700000000000,"value":1}"#;
-    let send = |at: i64, body: &'static str, signed: &str| {
-        let signature = STANDARD.encode(sign(&key, &format!("msg_1.{at}.{signed}")));
-        let request = app.client.post(format!("{}/api/v1/ingest/signed", app.url)).body(body);
-        request
-            .header("webhook-id", "msg_1")
-            .header("webhook-timestamp", at.to_string())
-            .header("webhook-signature", format!("v1,{signature}"))
-            .send()
-    };
+    let send = |at: i64, body: &'static str, signed: &str| post(&app, &key, at, body, signed).send();
     assert_eq!(send(now, body, body).await.unwrap().status(), 202);
     assert_eq!(
         send(now, body, body).await.unwrap().status(),
@@ -67,13 +77,8 @@ async fn a_standard_webhook_is_taken_once_and_only_as_it_was_signed() {
 #[tokio::test]
 async fn a_secret_of_an_earlier_version_is_sealed_at_the_start_and_goes_on_to_work() {
     let mut app = TestApp::start().await;
-    let pipeline = app
-        .define(json!({
-            "name": "signed", "source": {"kind": "webhook", "signature": {"scheme": "standard_webhooks"}}, "mapping": value_mapping(),
-        }))
-        .await;
-    let secret = pipeline.signing_secret.clone().expect("a secret");
-    let key = STANDARD.decode(secret.strip_prefix("whsec_").expect("prefix")).unwrap();
+    let (pipeline, key) = signed(&app).await;
+    let secret = pipeline.signing_secret.expect("a secret");
     app.stop().await;
     let client = app.database.client().await.unwrap();
     client
@@ -91,13 +96,7 @@ async fn a_secret_of_an_earlier_version_is_sealed_at_the_start_and_goes_on_to_wo
     assert!(row.get::<_, bool>(0));
     assert_ne!(row.get::<_, Vec<u8>>(1), secret.as_bytes());
     let (now, body) = (server::clock::now().0 / 1_000_000, r#"{"at":1700000000000,"value":1}"#);
-    let signature = STANDARD.encode(sign(&key, &format!("msg_2.{now}.{body}")));
-    let request = app.client.post(format!("{}/api/v1/ingest/signed", app.url)).body(body);
-    let answer = request
-        .header("webhook-id", "msg_2")
-        .header("webhook-timestamp", now.to_string())
-        .header("webhook-signature", format!("v1,{signature}"))
-        .send();
+    let answer = post(&app, &key, now, body, body).send();
     let answer = answer.await.unwrap();
     assert_eq!(answer.status(), 202, "{}", answer.text().await.unwrap());
 }
