@@ -25,6 +25,11 @@ pub enum AccountError {
     LinkGone,
     #[error("there is no such key, or it is revoked")]
     NoKey,
+    /// A passkey, or an account elsewhere.
+    #[error("this signs somebody in already")]
+    IdentityTaken,
+    #[error("this team has pipelines or dashboards; give them to another one first")]
+    TeamHasThings,
 }
 
 #[derive(Debug, thiserror::Error)]

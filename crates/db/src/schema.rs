@@ -45,6 +45,19 @@ diesel::table! {
         definition -> Jsonb,
         position -> Int4,
         created_at -> Timestamptz,
+        team_id -> Nullable<Uuid>,
+        public -> Bool,
+    }
+}
+
+diesel::table! {
+    identities (issuer, subject) {
+        issuer -> Text,
+        subject -> Text,
+        user_id -> Uuid,
+        email -> Nullable<Text>,
+        created_at -> Timestamptz,
+        last_used_at -> Nullable<Timestamptz>,
     }
 }
 
@@ -123,6 +136,20 @@ diesel::table! {
 }
 
 diesel::table! {
+    mails (id) {
+        id -> Uuid,
+        recipient -> Text,
+        body -> Bytea,
+        created_at -> Timestamptz,
+        next_attempt_at -> Timestamptz,
+        attempts -> Int4,
+        sent_at -> Nullable<Timestamptz>,
+        error -> Nullable<Text>,
+        given_up_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
     mapping_versions (id) {
         id -> Int8,
         organization_id -> Uuid,
@@ -146,7 +173,7 @@ diesel::table! {
     one_time_tokens (hash) {
         hash -> Bytea,
         purpose -> Text,
-        user_id -> Uuid,
+        user_id -> Nullable<Uuid>,
         created_at -> Timestamptz,
         expires_at -> Timestamptz,
         used_at -> Nullable<Timestamptz>,
@@ -159,6 +186,23 @@ diesel::table! {
         slug -> Text,
         name -> Text,
         created_at -> Timestamptz,
+        delete_at -> Nullable<Timestamptz>,
+        max_pipelines -> Nullable<Int8>,
+        max_events_a_month -> Nullable<Int8>,
+        max_lake_bytes -> Nullable<Int8>,
+        max_members -> Nullable<Int8>,
+    }
+}
+
+diesel::table! {
+    passkeys (credential_id) {
+        credential_id -> Bytea,
+        id -> Uuid,
+        user_id -> Uuid,
+        name -> Text,
+        stored -> Jsonb,
+        created_at -> Timestamptz,
+        last_used_at -> Nullable<Timestamptz>,
     }
 }
 
@@ -172,6 +216,7 @@ diesel::table! {
         source -> Jsonb,
         active_version_id -> Nullable<Int8>,
         created_at -> Timestamptz,
+        team_id -> Nullable<Uuid>,
     }
 }
 
@@ -188,6 +233,23 @@ diesel::table! {
 }
 
 diesel::table! {
+    recovery_codes (user_id, hash) {
+        user_id -> Uuid,
+        hash -> Bytea,
+        used_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
+    second_factors (user_id) {
+        user_id -> Uuid,
+        secret -> Bytea,
+        confirmed_at -> Nullable<Timestamptz>,
+        last_step -> Nullable<Int8>,
+    }
+}
+
+diesel::table! {
     series (id) {
         id -> Int8,
         organization_id -> Uuid,
@@ -197,6 +259,18 @@ diesel::table! {
         tags -> Jsonb,
         tags_hash -> Bytea,
         created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    sessions (hash) {
+        hash -> Bytea,
+        id -> Uuid,
+        user_id -> Nullable<Uuid>,
+        data -> Jsonb,
+        created_at -> Timestamptz,
+        seen_at -> Timestamptz,
+        expires_at -> Timestamptz,
     }
 }
 
@@ -258,6 +332,7 @@ diesel::table! {
 
 diesel::joinable!(memberships -> users (user_id));
 diesel::joinable!(memberships -> organizations (organization_id));
+diesel::joinable!(invitations -> organizations (organization_id));
 diesel::joinable!(totals -> pipelines (pipeline_id));
 
 diesel::allow_tables_to_appear_in_same_query!(
@@ -265,17 +340,23 @@ diesel::allow_tables_to_appear_in_same_query!(
     audit_log,
     dashboards,
     idempotency_keys,
+    identities,
     ingest_keys,
     invitations,
     lake_objects,
     ledger,
+    mails,
     mapping_versions,
     memberships,
     one_time_tokens,
     organizations,
+    passkeys,
     pipelines,
     quarantine,
+    recovery_codes,
+    second_factors,
     series,
+    sessions,
     signing_secrets,
     team_members,
     teams,

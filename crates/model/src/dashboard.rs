@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    DashboardId,
+    DashboardId, TeamId,
     query::{MetricQuery, QuerySpec, Shape, TimeRange},
 };
 
@@ -16,6 +16,12 @@ pub struct Dashboard {
     /// The range it opens with.
     pub range: TimeRange,
     pub widgets: Vec<Widget>,
+    /// Whose it is; nothing: the whole organization's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub team: Option<TeamId>,
+    /// Shared with everybody, for reading.
+    #[serde(default)]
+    pub public: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

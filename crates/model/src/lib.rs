@@ -10,6 +10,7 @@ pub mod live;
 pub mod mapping;
 pub mod order;
 pub mod path;
+pub mod people;
 pub mod pipeline;
 pub mod point;
 pub mod query;

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    MappingVersionId, Micros, OrganizationId, PipelineId, RecordsPath,
+    MappingVersionId, Micros, OrganizationId, PipelineId, RecordsPath, TeamId,
     mapping::{Mapping, MappingError},
 };
 
@@ -101,6 +101,9 @@ impl Source {
 pub struct Pipeline {
     pub id: PipelineId,
     pub organization: OrganizationId,
+    /// Whose it is; nothing: the whole organization's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub team: Option<TeamId>,
     pub slug: String,
     pub name: String,
     pub description: String,

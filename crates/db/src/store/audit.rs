@@ -224,22 +224,49 @@ pub async fn append(
     conn.transaction(write).await
 }
 
-/// The newest before `before` (all when it is nothing), newest first.
+/// Which entries to list; what is nothing does not count.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Filter {
+    /// Only those of lower numbers.
+    pub before: Option<i64>,
+    /// How the action begins: `member` finds `member.remove`.
+    pub action: Option<String>,
+    /// A part of the actor's name, in upper or lower case.
+    pub actor: Option<String>,
+    /// A part of the target.
+    pub target: Option<String>,
+}
+
+/// Newest first.
 pub async fn list(
     conn: &mut AsyncPgConnection,
     organization: OrganizationId,
-    before: Option<i64>,
+    filter: &Filter,
     limit: i64,
 ) -> Result<Vec<Entry>, DbError> {
-    let rows: Vec<Row> = audit_log::table
+    let mut query = audit_log::table
         .filter(audit_log::organization_id.eq(organization.0))
-        .filter(audit_log::number.lt(before.unwrap_or(i64::MAX)))
+        .filter(audit_log::number.lt(filter.before.unwrap_or(i64::MAX)))
         .order(audit_log::number.desc())
         .limit(limit)
         .select(Row::as_select())
-        .load(conn)
-        .await?;
+        .into_boxed();
+    if let Some(action) = &filter.action {
+        query = query.filter(audit_log::action.like(format!("{}%", literal(action))));
+    }
+    if let Some(actor) = &filter.actor {
+        query = query.filter(audit_log::actor_name.ilike(format!("%{}%", literal(actor))));
+    }
+    if let Some(target) = &filter.target {
+        query = query.filter(audit_log::target.ilike(format!("%{}%", literal(target))));
+    }
+    let rows: Vec<Row> = query.load(conn).await?;
     rows.into_iter().map(Row::read).collect()
+}
+
+/// Text as a pattern that matches nothing else.
+fn literal(text: &str) -> String {
+    text.replace('\\', r"\\").replace('%', r"\%").replace('_', r"\_")
 }
 
 /// Reads the whole log and computes every hash anew; stops at the first entry that does not hold.

@@ -1,7 +1,7 @@
 //! Dashboards.
 
 use dash_model::{
-    DashboardId, OrganizationId,
+    DashboardId, OrganizationId, TeamId,
     dashboard::{Dashboard, Widget},
     query::TimeRange,
 };
@@ -20,10 +20,13 @@ use crate::{DbError, schema::dashboards};
 #[diesel(table_name = dashboards, check_for_backend(Pg))]
 struct Row {
     id: Uuid,
+    organization_id: Uuid,
     slug: String,
     title: String,
     description: String,
     definition: serde_json::Value,
+    team_id: Option<Uuid>,
+    public: bool,
 }
 
 #[derive(Insertable)]
@@ -36,6 +39,8 @@ struct NewRow<'a> {
     description: &'a str,
     definition: serde_json::Value,
     position: i32,
+    team_id: Option<Uuid>,
+    public: bool,
 }
 
 /// What column `definition` holds.
@@ -68,6 +73,8 @@ pub async fn upsert(
         description: &dashboard.description,
         definition: json("the dashboard", &definition)?,
         position,
+        team_id: dashboard.team.map(|t| t.0),
+        public: dashboard.public,
     };
     let _: Uuid = diesel::insert_into(dashboards::table)
         .values(&row)
@@ -79,6 +86,8 @@ pub async fn upsert(
             dashboards::description.eq(excluded(dashboards::description)),
             dashboards::definition.eq(excluded(dashboards::definition)),
             dashboards::position.eq(excluded(dashboards::position)),
+            dashboards::team_id.eq(excluded(dashboards::team_id)),
+            dashboards::public.eq(excluded(dashboards::public)),
         ))
         .filter(dashboards::organization_id.eq(organization.0))
         .returning(dashboards::id)
@@ -119,6 +128,36 @@ pub async fn get(
     best.map(dashboard_of).transpose()
 }
 
+/// What is shared with everybody, of all organizations.
+pub async fn public(conn: &mut AsyncPgConnection) -> Result<Vec<(OrganizationId, Dashboard)>, DbError> {
+    let rows: Vec<Row> = QueryDsl::filter(dashboards::table, dashboards::public)
+        .order(dashboards::id)
+        .select(Row::as_select())
+        .load(conn)
+        .await?;
+    let all = rows
+        .into_iter()
+        .map(|row| Ok((OrganizationId(row.organization_id), dashboard_of(row)?)));
+    all.collect()
+}
+
+/// Shares a dashboard with everybody, or no more; answers whether the organization has it.
+pub async fn set_public(
+    conn: &mut AsyncPgConnection,
+    organization: OrganizationId,
+    id: DashboardId,
+    public: bool,
+) -> Result<bool, DbError> {
+    let own = dashboards::id
+        .eq(id.0)
+        .and(dashboards::organization_id.eq(organization.0));
+    let changed = diesel::update(QueryDsl::filter(dashboards::table, own))
+        .set(dashboards::public.eq(public))
+        .execute(conn)
+        .await?;
+    Ok(changed > 0)
+}
+
 fn dashboard_of(row: Row) -> Result<Dashboard, DbError> {
     let Definition { range, widgets } = read(|| format!("dashboard {}", row.slug), row.definition)?;
     Ok(Dashboard {
@@ -128,5 +167,7 @@ fn dashboard_of(row: Row) -> Result<Dashboard, DbError> {
         description: row.description,
         range,
         widgets,
+        team: row.team_id.map(TeamId),
+        public: row.public,
     })
 }

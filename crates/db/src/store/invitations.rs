@@ -7,7 +7,11 @@ use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
 
 use super::{members, micros, time, word};
-use crate::{DbError, error::AccountError, schema::invitations};
+use crate::{
+    DbError,
+    error::AccountError,
+    schema::{invitations, organizations},
+};
 
 /// An invitation that is still open.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,6 +36,15 @@ pub struct NewInvitation<'a> {
     pub hash: &'a [u8; 32],
     pub now: Micros,
     pub expires_at: Micros,
+}
+
+/// Invitations that nobody accepted or revoked. A macro, as diesel's type of it fills a page.
+macro_rules! open {
+    () => {
+        invitations::table
+            .filter(invitations::accepted_at.is_null())
+            .filter(invitations::revoked_at.is_null())
+    };
 }
 
 #[derive(Queryable, Selectable)]
@@ -67,11 +80,9 @@ pub async fn create(
     new: &NewInvitation<'_>,
 ) -> Result<Invitation, DbError> {
     let write = async |conn: &mut AsyncPgConnection| {
-        let earlier = invitations::table
+        let earlier = open!()
             .filter(invitations::organization_id.eq(organization.0))
-            .filter(invitations::email_key.eq(new.email_key))
-            .filter(invitations::accepted_at.is_null())
-            .filter(invitations::revoked_at.is_null());
+            .filter(invitations::email_key.eq(new.email_key));
         diesel::update(earlier)
             .set(invitations::revoked_at.eq(time(new.now)))
             .execute(conn)
@@ -102,16 +113,31 @@ pub async fn list(
     organization: OrganizationId,
     now: Micros,
 ) -> Result<Vec<Invitation>, DbError> {
-    let rows: Vec<Row> = invitations::table
+    let rows: Vec<Row> = open!()
         .filter(invitations::organization_id.eq(organization.0))
-        .filter(invitations::accepted_at.is_null())
-        .filter(invitations::revoked_at.is_null())
         .filter(invitations::expires_at.gt(time(now)))
         .order((invitations::created_at.desc(), invitations::id))
         .select(Row::as_select())
         .load(conn)
         .await?;
     rows.into_iter().map(Row::read).collect()
+}
+
+/// The open invitation whose token has this hash, and the name of its organization.
+pub async fn find(
+    conn: &mut AsyncPgConnection,
+    hash: &[u8; 32],
+    now: Micros,
+) -> Result<Option<(Invitation, String)>, DbError> {
+    let row: Option<(Row, String)> = open!()
+        .inner_join(organizations::table)
+        .filter(invitations::hash.eq(hash.as_slice()))
+        .filter(invitations::expires_at.gt(time(now)))
+        .select((Row::as_select(), organizations::name))
+        .first(conn)
+        .await
+        .optional()?;
+    row.map(|(row, name)| Ok((row.read()?, name))).transpose()
 }
 
 /// # Errors
@@ -122,12 +148,10 @@ pub async fn revoke(
     id: Uuid,
     now: Micros,
 ) -> Result<(), DbError> {
-    let open = invitations::table
-        .find(id)
-        .filter(invitations::organization_id.eq(organization.0))
-        .filter(invitations::accepted_at.is_null())
-        .filter(invitations::revoked_at.is_null());
-    let revoked = diesel::update(open)
+    let own = open!()
+        .filter(invitations::id.eq(id))
+        .filter(invitations::organization_id.eq(organization.0));
+    let revoked = diesel::update(own)
         .set(invitations::revoked_at.eq(time(now)))
         .execute(conn)
         .await?;
@@ -149,13 +173,11 @@ pub async fn accept(
     now: Micros,
 ) -> Result<Invitation, DbError> {
     let write = async |conn: &mut AsyncPgConnection| {
-        let open = invitations::table
+        let theirs = open!()
             .filter(invitations::hash.eq(hash.as_slice()))
             .filter(invitations::email_key.eq(email_key))
-            .filter(invitations::accepted_at.is_null())
-            .filter(invitations::revoked_at.is_null())
             .filter(invitations::expires_at.gt(time(now)));
-        let row: Option<Row> = diesel::update(open)
+        let row: Option<Row> = diesel::update(theirs)
             .set(invitations::accepted_at.eq(time(now)))
             .returning(Row::as_returning())
             .get_result(conn)

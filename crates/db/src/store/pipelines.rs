@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use dash_model::{
-    MappingVersionId, OrganizationId, PipelineId,
+    MappingVersionId, OrganizationId, PipelineId, TeamId,
     mapping::Mapping,
     pipeline::{MappingVersion, Pipeline, PipelineDefinition},
 };
@@ -34,6 +34,7 @@ struct PipelineRow {
     description: String,
     source: serde_json::Value,
     created_at: DateTime<Utc>,
+    team_id: Option<Uuid>,
 }
 
 #[derive(Queryable, Selectable)]
@@ -200,6 +201,26 @@ pub async fn by_id(conn: &mut AsyncPgConnection, id: PipelineId) -> Result<Optio
     row.map(pipeline_of).transpose()
 }
 
+/// Gives a pipeline to a team, or to the whole organization; answers whether the organization has it.
+///
+/// # Errors
+/// [`DbError::Query`] for a team of another organization.
+pub async fn set_team(
+    conn: &mut AsyncPgConnection,
+    organization: OrganizationId,
+    id: PipelineId,
+    team: Option<TeamId>,
+) -> Result<bool, DbError> {
+    let own = pipelines::table
+        .find(id.0)
+        .filter(pipelines::organization_id.eq(organization.0));
+    let changed = diesel::update(own)
+        .set(pipelines::team_id.eq(team.map(|t| t.0)))
+        .execute(conn)
+        .await?;
+    Ok(changed > 0)
+}
+
 /// Every pipeline of every organization, for the processor's start.
 pub async fn all(conn: &mut AsyncPgConnection) -> Result<Vec<Pipeline>, DbError> {
     let rows: Vec<(PipelineRow, VersionRow)> = with_version!().order(pipelines::id).load(conn).await?;
@@ -212,6 +233,7 @@ fn pipeline_of((row, version): (PipelineRow, VersionRow)) -> Result<Pipeline, Db
         source: read(|| format!("the source of pipeline {}", row.slug), row.source)?,
         id: PipelineId(row.id),
         organization: OrganizationId(row.organization_id),
+        team: row.team_id.map(TeamId),
         slug: row.slug,
         name: row.name,
         description: row.description,

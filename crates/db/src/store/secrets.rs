@@ -10,7 +10,10 @@ use secrecy::{ExposeSecret, SecretSlice};
 use uuid::Uuid;
 
 use super::audit::{self, By, NewEntry};
-use crate::{DbError, schema::signing_secrets};
+use crate::{
+    DbError,
+    schema::{mails, second_factors, signing_secrets},
+};
 
 /// What [`renew`] found.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -112,42 +115,94 @@ pub async fn renew(conn: &mut AsyncPgConnection, vault: &Vault, by: &By) -> Resu
             sealed: seal_clear(conn, vault).await?,
             ..Renewed::default()
         };
-        let rows: Vec<(Uuid, Uuid, Vec<u8>)> = signing_secrets::table
-            .select((
-                signing_secrets::organization_id,
-                signing_secrets::pipeline_id,
-                signing_secrets::secret,
-            ))
-            .order(signing_secrets::pipeline_id)
-            // Who sets one meanwhile waits, and is not overwritten.
-            .for_update()
-            .load(conn)
-            .await?;
-        let mut by_organization: BTreeMap<Uuid, usize> = BTreeMap::new();
-        for (organization, pipeline, sealed) in rows {
-            match vault.renew(&signing(&pipeline.to_string()), &sealed)? {
-                None => renewed.kept += 1,
-                Some(sealed) => {
-                    store(conn, pipeline, sealed).await?;
-                    renewed.renewed += 1;
-                    *by_organization.entry(organization).or_default() += 1;
-                }
-            }
-        }
-        for (organization, rotated) in by_organization {
-            let entry = NewEntry {
-                actor: by.actor.clone(),
-                action: "secrets.rotate".into(),
-                target: "signing secrets".into(),
-                before: None,
-                after: Some(serde_json::json!({"rotated": rotated})),
-            };
-            audit::append(conn, OrganizationId(organization), by.at, entry).await?;
-        }
+        renew_signing(conn, vault, by, &mut renewed).await?;
         renewed.kept -= renewed.sealed;
+        renew_people(conn, vault, &mut renewed).await?;
         Ok(renewed)
     };
     conn.transaction(work).await
+}
+
+async fn renew_signing(
+    conn: &mut AsyncPgConnection,
+    vault: &Vault,
+    by: &By,
+    renewed: &mut Renewed,
+) -> Result<(), DbError> {
+    let rows: Vec<(Uuid, Uuid, Vec<u8>)> = signing_secrets::table
+        .select((
+            signing_secrets::organization_id,
+            signing_secrets::pipeline_id,
+            signing_secrets::secret,
+        ))
+        .order(signing_secrets::pipeline_id)
+        // Who sets one meanwhile waits, and is not overwritten.
+        .for_update()
+        .load(conn)
+        .await?;
+    let mut by_organization: BTreeMap<Uuid, usize> = BTreeMap::new();
+    for (organization, pipeline, sealed) in rows {
+        match vault.renew(&signing(&pipeline.to_string()), &sealed)? {
+            None => renewed.kept += 1,
+            Some(sealed) => {
+                store(conn, pipeline, sealed).await?;
+                renewed.renewed += 1;
+                *by_organization.entry(organization).or_default() += 1;
+            }
+        }
+    }
+    for (organization, rotated) in by_organization {
+        let entry = NewEntry {
+            actor: by.actor.clone(),
+            action: "secrets.rotate".into(),
+            target: "signing secrets".into(),
+            before: None,
+            after: Some(serde_json::json!({"rotated": rotated})),
+        };
+        audit::append(conn, OrganizationId(organization), by.at, entry).await?;
+    }
+    Ok(())
+}
+
+/// What belongs to people and to no organization: second factors, and letters on their way.
+async fn renew_people(conn: &mut AsyncPgConnection, vault: &Vault, renewed: &mut Renewed) -> Result<(), DbError> {
+    let rows: Vec<(Uuid, Vec<u8>)> = second_factors::table
+        .select((second_factors::user_id, second_factors::secret))
+        .order(second_factors::user_id)
+        .for_update()
+        .load(conn)
+        .await?;
+    for (user, sealed) in rows {
+        match vault.renew(&super::second_factors::place(&user.to_string()), &sealed)? {
+            None => renewed.kept += 1,
+            Some(sealed) => {
+                diesel::update(second_factors::table.find(user))
+                    .set(second_factors::secret.eq(sealed))
+                    .execute(conn)
+                    .await?;
+                renewed.renewed += 1;
+            }
+        }
+    }
+    let rows: Vec<(Uuid, Vec<u8>)> = mails::table
+        .select((mails::id, mails::body))
+        .order(mails::id)
+        .for_update()
+        .load(conn)
+        .await?;
+    for (mail, sealed) in rows {
+        match vault.renew(&super::mails::place(&mail.to_string()), &sealed)? {
+            None => renewed.kept += 1,
+            Some(sealed) => {
+                diesel::update(mails::table.find(mail))
+                    .set(mails::body.eq(sealed))
+                    .execute(conn)
+                    .await?;
+                renewed.renewed += 1;
+            }
+        }
+    }
+    Ok(())
 }
 
 async fn store(conn: &mut AsyncPgConnection, pipeline: Uuid, sealed: Vec<u8>) -> Result<(), DbError> {

@@ -3,7 +3,10 @@
 use std::collections::BTreeMap;
 
 use dash_model::{OrganizationId, TeamId, UserId, account::TeamRole};
-use diesel::{prelude::*, result::Error as DieselError};
+use diesel::{
+    prelude::*,
+    result::{DatabaseErrorKind, Error as DieselError},
+};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
 
@@ -11,7 +14,7 @@ use super::word;
 use crate::{
     DbError,
     error::AccountError,
-    schema::{team_members, teams},
+    schema::{team_members, teams, users},
 };
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,18 +69,18 @@ pub async fn list(conn: &mut AsyncPgConnection, organization: OrganizationId) ->
 /// Deletes a team; its members stay in the organization.
 ///
 /// # Errors
-/// [`AccountError::NoTeam`], also for a team of another organization.
+/// [`AccountError::NoTeam`], also for a team of another organization; [`AccountError::TeamHasThings`].
 pub async fn delete(conn: &mut AsyncPgConnection, organization: OrganizationId, team: TeamId) -> Result<(), DbError> {
-    let deleted = diesel::delete(
-        teams::table
-            .find(team.0)
-            .filter(teams::organization_id.eq(organization.0)),
-    )
-    .execute(conn)
-    .await?;
-    match deleted {
-        0 => Err(AccountError::NoTeam.into()),
-        _ => Ok(()),
+    let own = teams::table
+        .find(team.0)
+        .filter(teams::organization_id.eq(organization.0));
+    match diesel::delete(own).execute(conn).await {
+        Ok(0) => Err(AccountError::NoTeam.into()),
+        Ok(_) => Ok(()),
+        Err(DieselError::DatabaseError(DatabaseErrorKind::ForeignKeyViolation, _)) => {
+            Err(AccountError::TeamHasThings.into())
+        }
+        Err(other) => Err(other.into()),
     }
 }
 
@@ -113,7 +116,7 @@ pub async fn set_member(
         .await;
     match written {
         Ok(_) => Ok(()),
-        Err(DieselError::DatabaseError(diesel::result::DatabaseErrorKind::ForeignKeyViolation, info)) => {
+        Err(DieselError::DatabaseError(DatabaseErrorKind::ForeignKeyViolation, info)) => {
             let person = info.constraint_name().is_some_and(|name| name.contains("user_id"));
             Err(match person {
                 true => AccountError::NotMember,
@@ -140,6 +143,43 @@ pub async fn remove_member(
         0 => Err(AccountError::NotMember.into()),
         _ => Ok(()),
     }
+}
+
+/// Somebody in a team.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TeamMember {
+    pub team: TeamId,
+    pub user: UserId,
+    pub email: String,
+    pub name: String,
+    pub role: TeamRole,
+}
+
+/// Everybody in every team of an organization, by name.
+pub async fn members(conn: &mut AsyncPgConnection, organization: OrganizationId) -> Result<Vec<TeamMember>, DbError> {
+    let rows: Vec<(Uuid, Uuid, String, String, String)> = team_members::table
+        .inner_join(users::table.on(users::id.eq(team_members::user_id)))
+        .filter(team_members::organization_id.eq(organization.0))
+        .order((users::name, users::id))
+        .select((
+            team_members::team_id,
+            users::id,
+            users::email,
+            users::name,
+            team_members::role,
+        ))
+        .load(conn)
+        .await?;
+    let members = rows.into_iter().map(|(team, user, email, name, role)| {
+        Ok(TeamMember {
+            team: TeamId(team),
+            user: UserId(user),
+            email,
+            name,
+            role: word("the role in a team", &role)?,
+        })
+    });
+    members.collect()
 }
 
 /// The teams that somebody is in.

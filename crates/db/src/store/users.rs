@@ -32,6 +32,8 @@ pub struct Belongs {
     pub slug: String,
     pub name: String,
     pub role: OrganizationRole,
+    /// When everything of it is deleted.
+    pub delete_at: Option<Micros>,
 }
 
 #[derive(Queryable, Selectable)]
@@ -113,6 +115,14 @@ pub async fn set_password(conn: &mut AsyncPgConnection, id: UserId, hash: &str) 
     Ok(())
 }
 
+pub async fn set_name(conn: &mut AsyncPgConnection, id: UserId, name: &str) -> Result<(), DbError> {
+    diesel::update(users::table.find(id.0))
+        .set(users::name.eq(name))
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
 /// The first time counts.
 pub async fn confirm_email(conn: &mut AsyncPgConnection, id: UserId, at: Micros) -> Result<(), DbError> {
     diesel::update(users::table.find(id.0).filter(users::email_confirmed_at.is_null()))
@@ -122,26 +132,33 @@ pub async fn confirm_email(conn: &mut AsyncPgConnection, id: UserId, at: Micros)
     Ok(())
 }
 
-/// The organizations of somebody, by name.
-pub async fn organizations(conn: &mut AsyncPgConnection, id: UserId) -> Result<Vec<Belongs>, DbError> {
-    let rows: Vec<(Uuid, String, String, String)> = memberships::table
+/// The organizations of somebody that are not to be deleted by now, by name.
+pub async fn organizations(conn: &mut AsyncPgConnection, id: UserId, now: Micros) -> Result<Vec<Belongs>, DbError> {
+    let kept = organizations::delete_at
+        .is_null()
+        .or(organizations::delete_at.gt(time(now)));
+    type Row = (Uuid, String, String, String, Option<DateTime<Utc>>);
+    let rows: Vec<Row> = memberships::table
         .inner_join(organizations::table)
         .filter(memberships::user_id.eq(id.0))
+        .filter(kept)
         .order((organizations::name, organizations::id))
         .select((
             organizations::id,
             organizations::slug,
             organizations::name,
             memberships::role,
+            organizations::delete_at,
         ))
         .load(conn)
         .await?;
-    let belongs = rows.into_iter().map(|(id, slug, name, role)| {
+    let belongs = rows.into_iter().map(|(id, slug, name, role, delete_at)| {
         Ok(Belongs {
             organization: OrganizationId(id),
             slug,
             name,
             role: word("the role of a membership", &role)?,
+            delete_at: delete_at.map(micros),
         })
     });
     belongs.collect()

@@ -94,7 +94,16 @@ async fn the_schema_is_that_of_a_migrated_database() {
 
 /// Tables without an organization, and why that is right.
 const OF_NO_ORGANIZATION: &[(&str, &str)] = &[
+    ("identities", "a person's, who may belong to several"),
+    ("mails", "to people, who may belong to several or to none yet"),
     ("one_time_tokens", "a person's, who may belong to several"),
+    ("passkeys", "a person's, who may belong to several"),
+    ("recovery_codes", "a person's, who may belong to several"),
+    ("second_factors", "a person's, who may belong to several"),
+    (
+        "sessions",
+        "a person's, who may belong to several; its data names the one that is looked at",
+    ),
     ("users", "people may belong to several"),
 ];
 

@@ -9,6 +9,8 @@ mod lake_objects;
 mod ledger;
 mod pipelines;
 mod secrets;
+mod sign_in;
+mod usage;
 
 use dash_db::{AsyncPgConnection, store, test_support::TestDatabase};
 use dash_model::{

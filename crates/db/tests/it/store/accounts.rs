@@ -5,7 +5,7 @@ use dash_db::{
     store::{
         api_keys::{self, NewApiKey},
         invitations::{self, NewInvitation},
-        members, teams, tokens,
+        members, organizations, teams, tokens,
         users::{self, User},
     },
     test_support::TestDatabase,
@@ -125,9 +125,17 @@ async fn an_organization_keeps_an_owner() {
         refused(members::add(conn, OWN, bob, Role::Admin).await),
         AccountError::AlreadyMember
     );
-    let belongs = users::organizations(conn, bob).await.unwrap();
+    let belongs = users::organizations(conn, bob, NOW).await.unwrap();
     assert_eq!(belongs.len(), 1);
     assert_eq!((belongs[0].organization, belongs[0].role), (OWN, Role::Owner));
+    organizations::set_delete_at(conn, OWN, Some(later(60))).await.unwrap();
+    let belongs = users::organizations(conn, bob, NOW).await.unwrap();
+    assert_eq!(
+        belongs[0].delete_at,
+        Some(later(60)),
+        "there is time to change one's mind"
+    );
+    assert!(users::organizations(conn, bob, later(60)).await.unwrap().is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -214,7 +222,7 @@ async fn a_link_works_once_for_its_purpose_until_it_expires_or_another_is_sent()
     let db = TestDatabase::new().await;
     let conn = &mut db.diesel().await.unwrap();
     let ada = user(conn, "ada").await.id;
-    tokens::issue(conn, &[1; 32], "magic_link", ada, NOW, later(900))
+    tokens::issue(conn, &[1; 32], "magic_link", Some(ada), NOW, later(900))
         .await
         .unwrap();
     let gone = AccountError::LinkGone;
@@ -233,13 +241,13 @@ async fn a_link_works_once_for_its_purpose_until_it_expires_or_another_is_sent()
     assert_eq!(taken.iter().filter(|t| t.is_ok()).count(), 1, "{taken:?}");
     assert!(!tokens::works(conn, &[1; 32], "magic_link", later(899)).await.unwrap());
 
-    tokens::issue(conn, &[3; 32], "magic_link", ada, NOW, later(900))
+    tokens::issue(conn, &[3; 32], "magic_link", Some(ada), NOW, later(900))
         .await
         .unwrap();
-    tokens::issue(conn, &[4; 32], "magic_link", ada, later(1), later(901))
+    tokens::issue(conn, &[4; 32], "magic_link", Some(ada), later(1), later(901))
         .await
         .unwrap();
-    tokens::issue(conn, &[5; 32], "reset_password", ada, later(1), later(901))
+    tokens::issue(conn, &[5; 32], "reset_password", Some(ada), later(1), later(901))
         .await
         .unwrap();
     assert_eq!(
@@ -247,8 +255,19 @@ async fn a_link_works_once_for_its_purpose_until_it_expires_or_another_is_sent()
         gone,
         "a newer one was sent"
     );
-    assert_eq!(tokens::take(conn, &[4; 32], "magic_link", later(2)).await.unwrap(), ada);
-    assert_eq!(tokens::forget(conn, later(902)).await.unwrap(), 2);
+    assert_eq!(
+        tokens::take(conn, &[4; 32], "magic_link", later(2)).await.unwrap(),
+        Some(ada)
+    );
+    // The link of the first owner is nobody's yet, and there is one of them, too.
+    for hash in [[6; 32], [7; 32]] {
+        tokens::issue(conn, &hash, "set_up", None, NOW, later(900))
+            .await
+            .unwrap();
+    }
+    assert_eq!(refused(tokens::take(conn, &[6; 32], "set_up", later(2)).await), gone);
+    assert_eq!(tokens::take(conn, &[7; 32], "set_up", later(2)).await.unwrap(), None);
+    assert_eq!(tokens::forget(conn, later(902)).await.unwrap(), 3);
     assert_eq!(
         refused(tokens::take(conn, &[5; 32], "reset_password", later(2)).await),
         gone

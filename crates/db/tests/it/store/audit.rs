@@ -1,6 +1,6 @@
 use dash_db::{
     AsyncPgConnection, DbError,
-    store::audit::{self, Actor, Broken, NewEntry},
+    store::audit::{self, Actor, Broken, Filter, NewEntry},
     test_support::TestDatabase,
 };
 use dash_model::{DEFAULT_ORGANIZATION as OWN, Micros, OrganizationId};
@@ -35,7 +35,7 @@ async fn entries_are_chained_by_organization_and_read_newest_first() {
         append(conn, OWN, n).await;
         append(conn, other, 10 * n).await;
     }
-    let listed = audit::list(conn, OWN, None, 3).await.unwrap();
+    let listed = audit::list(conn, OWN, &Filter::default(), 3).await.unwrap();
     assert_eq!(listed.iter().map(|e| e.number).collect::<Vec<_>>(), [5, 4, 3]);
     assert_eq!(listed[0].after.as_deref(), Some(r#"{"name":5}"#));
     assert_eq!(
@@ -43,8 +43,30 @@ async fn entries_are_chained_by_organization_and_read_newest_first() {
         ("operator", Micros(5_000_000))
     );
     assert_eq!(listed[0].previous, listed[1].hash);
-    let rest = audit::list(conn, OWN, Some(3), 10).await.unwrap();
+    let older = Filter {
+        before: Some(3),
+        ..Filter::default()
+    };
+    let rest = audit::list(conn, OWN, &older, 10).await.unwrap();
     assert_eq!(rest.iter().map(|e| e.number).collect::<Vec<_>>(), [2, 1]);
+    let filter = |action: Option<&str>, actor: Option<&str>, target: Option<&str>| Filter {
+        before: None,
+        action: action.map(Into::into),
+        actor: actor.map(Into::into),
+        target: target.map(Into::into),
+    };
+    for (filter, found) in [
+        (filter(Some("pipeline."), None, None), 5),
+        (filter(Some("peline."), None, None), 0),
+        (filter(None, Some("COMMAND"), None), 5),
+        (filter(None, None, Some("line 4")), 1),
+        // What would match everything as a pattern.
+        (filter(Some("%"), None, None), 0),
+        (filter(None, Some("_ommand"), Some("%")), 0),
+    ] {
+        let listed = audit::list(conn, OWN, &filter, 10).await.unwrap();
+        assert_eq!(listed.len(), found, "{filter:?}");
+    }
     for organization in [OWN, other] {
         let verified = audit::verify(conn, organization).await.unwrap();
         assert_eq!((verified.entries, verified.broken), (5, None));

@@ -36,7 +36,39 @@ fn dashboard(slug: &str) -> Dashboard {
             columns: 6,
             rows: 3,
         }],
+        team: None,
+        public: false,
     }
+}
+
+#[tokio::test]
+async fn a_dashboard_is_shared_by_its_own_organization_alone() {
+    let db = TestDatabase::new().await;
+    let conn = &mut db.diesel().await.unwrap();
+    let other = another_organization(&db).await;
+    let (mut own, theirs) = (dashboard("a"), dashboard("a"));
+    dashboards::upsert(conn, DEFAULT_ORGANIZATION, &own, 0).await.unwrap();
+    dashboards::upsert(conn, other, &theirs, 0).await.unwrap();
+    assert!(dashboards::public(conn).await.unwrap().is_empty());
+    assert!(
+        !dashboards::set_public(conn, DEFAULT_ORGANIZATION, theirs.id, true)
+            .await
+            .unwrap()
+    );
+    assert!(
+        dashboards::set_public(conn, DEFAULT_ORGANIZATION, own.id, true)
+            .await
+            .unwrap()
+    );
+    own.public = true;
+    let public = dashboards::public(conn).await.unwrap();
+    assert_eq!(public, [(DEFAULT_ORGANIZATION, own.clone())]);
+    assert!(
+        dashboards::set_public(conn, DEFAULT_ORGANIZATION, own.id, false)
+            .await
+            .unwrap()
+    );
+    assert!(dashboards::public(conn).await.unwrap().is_empty());
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 use dash_db::{
     DbError,
     store::{
-        audit::{self, Actor, By},
+        audit::{self, Actor, By, Filter},
         secrets::{self, Renewed},
     },
     test_support::TestDatabase,
@@ -125,7 +125,9 @@ async fn keys_change_and_what_was_in_clear_is_sealed() {
         assert_eq!(opened.expose_secret(), [secret; 32]);
     }
     assert_eq!(secrets::seal_clear(conn, &only).await.unwrap(), 0);
-    let log = audit::list(conn, DEFAULT_ORGANIZATION, None, 10).await.unwrap();
+    let log = audit::list(conn, DEFAULT_ORGANIZATION, &Filter::default(), 10)
+        .await
+        .unwrap();
     let told: Vec<_> = log.iter().map(|e| (e.action.as_str(), e.after.as_deref())).collect();
     assert_eq!(told, [("secrets.rotate", Some(r#"{"rotated":2}"#))]);
 }
