@@ -31,6 +31,10 @@ pub enum EgressError {
         "{host}: it redirects, and what was sent cannot be sent a second time; give the address that it redirects to"
     )]
     Body { host: String },
+    #[error(
+        "{host}: it redirects to {to}, which must not get what was sent to {host}; give the address that it redirects to, if that is to have it"
+    )]
+    Elsewhere { host: String, to: String },
     #[error("{host}: the answer is larger than {limit} bytes; ask for less at one time")]
     TooLarge { host: String, limit: usize },
     #[error(

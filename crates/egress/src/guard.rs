@@ -11,12 +11,12 @@ use std::{
 };
 
 use tokio::{
-    net::{TcpStream, lookup_host},
+    net::TcpStream,
     time::{Instant, timeout},
 };
 use url::Url;
 
-use crate::{error::EgressError, host::Host, policy::Policy};
+use crate::{error::EgressError, host::Host, policy::Policy, system::SystemDns};
 
 /// The addresses of a name, one day.
 pub type Answer<'a> = Pin<Box<dyn Future<Output = io::Result<Vec<IpAddr>>> + Send + 'a>>;
@@ -26,14 +26,10 @@ pub trait Resolve: Send + Sync + 'static {
     fn resolve<'a>(&'a self, name: &'a str) -> Answer<'a>;
 }
 
-/// What the system is configured to ask.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct SystemDns;
-
 /// How long is waited.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Timeouts {
-    /// For a connection, with resolving the name. 10 s by default.
+    /// For a connection, with resolving the name and waiting for the turn to ask. 10 s by default.
     pub connect: Duration,
     /// For a request over HTTP, to the last byte of the answer and over all redirects. 30 s by default; a request can have its own.
     pub total: Duration,
@@ -162,11 +158,5 @@ impl fmt::Debug for Guard {
             .field("policy", &self.inner.policy)
             .field("timeouts", &self.inner.timeouts)
             .finish_non_exhaustive()
-    }
-}
-
-impl Resolve for SystemDns {
-    fn resolve<'a>(&'a self, name: &'a str) -> Answer<'a> {
-        Box::pin(async move { Ok(lookup_host((name, 0)).await?.map(|a| a.ip()).collect()) })
     }
 }

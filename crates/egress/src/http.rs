@@ -66,8 +66,8 @@ impl Client {
 
     /// Sends it, and again to where the answer points, at most `max_hops` times, each hop checked as the first.
     ///
-    /// Another origin gets only the headers that say what is wanted, none that could tell who asks. Redirects from https to http
-    /// are refused.
+    /// Another origin gets only the headers that say what is wanted, none that could tell who asks, and no body. Redirects from https
+    /// to http are refused.
     ///
     /// # Errors
     /// [`EgressError`]

@@ -32,11 +32,13 @@ mod host;
 mod http;
 mod policy;
 mod redirect;
+mod system;
 
 pub use address::Ground;
 pub use body::read;
 pub use error::EgressError;
-pub use guard::{Answer, Guard, Resolve, SystemDns, Timeouts};
+pub use guard::{Answer, Guard, Resolve, Timeouts};
 pub use host::{Host, HostError};
 pub use http::Client;
 pub use policy::{Policy, PolicyError, Refused};
+pub use system::SystemDns;

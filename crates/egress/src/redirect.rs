@@ -72,6 +72,14 @@ impl Sent {
         if from.scheme() == "https" && to.scheme() == "http" {
             return Err(EgressError::Downgrade { host });
         }
+        let elsewhere = from.origin() != to.origin();
+        // A body that is a stream is not here, but there was one.
+        let body = request.body().is_some() || !whole;
+        if keeps && body && elsewhere {
+            // It can have secrets in it as well as headers can, and cannot be sent without.
+            let to = to.host_str().unwrap_or_default().to_owned();
+            return Err(EgressError::Elsewhere { host, to });
+        }
         if keeps && !whole {
             return Err(EgressError::Body { host });
         }
@@ -82,7 +90,7 @@ impl Sent {
                 request.headers_mut().remove(name);
             }
         }
-        if from.origin() != to.origin() {
+        if elsewhere {
             let kept = FOR_ANYBODY.into_iter().filter_map(|name| {
                 let value = request.headers().get(&name)?.clone();
                 Some((name, value))
@@ -167,14 +175,37 @@ mod tests {
             ("http://example.org/", "https://example.org/x", false),
             ("https://example.org/", "https://eve:pw@example.com/x", false),
         ] {
-            let next = redirected(&request(Method::POST, from), 307, to)
-                .expect("followed")
-                .expect("a redirect");
-            let secret = next.headers().values().any(|v| v.as_bytes().ends_with(b"secret"));
-            assert_eq!(secret, same, "{to}");
-            assert_eq!(next.headers()[ACCEPT], "text/csv");
-            assert_eq!(next.url().username(), "");
-            assert_eq!(next.url().password(), None);
+            let mut bare = request(Method::GET, from);
+            *bare.body_mut() = None;
+            // Neither has a body to take along.
+            for (sent, status) in [(&request(Method::POST, from), 303), (&bare, 307)] {
+                let next = redirected(sent, status, to).expect("followed").expect("a redirect");
+                let secret = next.headers().values().any(|v| v.as_bytes().ends_with(b"secret"));
+                assert_eq!(secret, same, "{to}");
+                assert_eq!(next.headers()[ACCEPT], "text/csv");
+                assert_eq!(next.url().username(), "");
+                assert_eq!(next.url().password(), None);
+            }
+            for (method, status) in [
+                (Method::POST, 307),
+                (Method::PUT, 308),
+                (Method::PATCH, 301),
+                (Method::PUT, 302),
+            ] {
+                let next = redirected(&request(method, from), status, to);
+                if same {
+                    let next = next.expect("followed").expect("a redirect");
+                    assert!(next.body().is_some(), "{to}");
+                    continue;
+                }
+                let error = next.expect_err("the body stays here");
+                assert!(
+                    matches!(&error, EgressError::Elsewhere { host, .. } if host == "example.org"),
+                    "{error:?}"
+                );
+                let text = format!("{error} {error:?}");
+                assert!(!text.contains("eve") && !text.contains("pw"), "{text}");
+            }
         }
     }
 
@@ -191,6 +222,8 @@ mod tests {
         *stream.body_mut() = Some(reqwest::Body::wrap_stream(bytes));
         let again = redirected(&stream, 307, "/x").expect_err("a stream");
         assert_eq!(again, EgressError::Body { host: host() });
+        let elsewhere = redirected(&stream, 307, "https://example.com/x").expect_err("a stream");
+        assert!(matches!(elsewhere, EgressError::Elsewhere { .. }), "{elsewhere:?}");
         assert!(redirected(&stream, 303, "/x").expect("followed").is_some());
     }
 }
