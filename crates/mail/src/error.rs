@@ -35,6 +35,10 @@ pub enum MailError {
         "DASH_MAIL_FROM: {server} does not take letters from this address ({reply}); give one that its user may send as"
     )]
     Sender { server: String, reply: String },
+    #[error(
+        "DASH_SMTP_URL: {server} does not pass letters on for us ({reply}); look whether its user may send to other servers, and as DASH_MAIL_FROM"
+    )]
+    Relay { server: String, reply: String },
     #[error("{server} does not take the letter: {reply}")]
     Refused { server: String, reply: String },
     #[error("{server} does not take the letter now: {reply}")]
@@ -67,7 +71,12 @@ impl MailError {
         let Some(code) = error.status() else {
             // The innermost cause; those around it only say which kind it is.
             let cause = iter::successors(error.source(), |e| (*e).source()).last();
-            let reason = line(&cause.map_or_else(|| error.to_string(), ToString::to_string), REPLY);
+            let reason = match cause {
+                // It would repeat what the server said, which may repeat what it was sent.
+                _ if error.is_response() => "it hung up, or what it answers is not SMTP".to_owned(),
+                Some(cause) => line(&cause.to_string(), REPLY),
+                None => line(&error.to_string(), REPLY),
+            };
             return match step {
                 Step::Connect => Self::Unreachable { server, reason },
                 // Of ours, not of the server: it wants to sign in in a way that we do not know.
@@ -76,16 +85,43 @@ impl MailError {
             };
         };
         let said = error.source().map(ToString::to_string).unwrap_or_default();
-        let reply = line(&format!("{code} {said}"), REPLY);
         let number = code.to_string();
+        let reply = match step {
+            // Codes alone: nothing says that the text does not repeat password or letter.
+            Step::SignIn => number.clone(),
+            Step::Content => format!("{number} {}", enhanced(&said)).trim_end().to_owned(),
+            _ => line(&format!("{number} {said}"), REPLY),
+        };
         match step {
             _ if error.is_transient() => Self::Later { server, reply },
             Step::Connect => Self::Later { server, reply },
-            // The code alone: nothing says that the text does not repeat what was sent.
             Step::SignIn => Self::SignIn { server, reason: number },
             _ if matches!(number.as_str(), "530" | "534" | "535" | "538") => Self::SignIn { server, reason: number },
             Step::Sender => Self::Sender { server, reply },
+            Step::Recipient if is_of_sender(&said) => Self::Sender { server, reply },
+            Step::Recipient if is_of_client(&said) => Self::Relay { server, reply },
             Step::Recipient | Step::Content => Self::Refused { server, reply },
         }
     }
+}
+
+/// The code that stands before the text ([RFC 3463](https://www.rfc-editor.org/rfc/rfc3463)), or nothing.
+fn enhanced(said: &str) -> &str {
+    let word = said.split_whitespace().next().unwrap_or_default();
+    let number = |part: &str| (1..=3).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_digit());
+    match word.split('.').count() == 3 && word.split('.').all(number) {
+        true => word,
+        false => "",
+    }
+}
+
+/// Many servers, Postfix among them, keep what they have against a sender until the recipient is named.
+fn is_of_sender(said: &str) -> bool {
+    matches!(enhanced(said), "5.1.7" | "5.1.8")
+}
+
+/// The same of who connects. Some recipients are refused in this way too; then the letter is given up later than it could be.
+fn is_of_client(said: &str) -> bool {
+    // Exim has no code for it.
+    enhanced(said).starts_with("5.7.") || said.to_ascii_lowercase().contains("relay not permitted")
 }

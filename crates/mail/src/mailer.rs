@@ -1,6 +1,6 @@
 //! To the mail server.
 
-use std::{fmt, time::Duration};
+use std::{fmt, net::SocketAddr, time::Duration};
 
 use dash_egress::{Guard, Host};
 use lettre::{
@@ -11,16 +11,20 @@ use lettre::{
     },
     transport::smtp::{
         authentication::Mechanism,
-        client::{AsyncSmtpConnection, TlsParameters},
+        client::AsyncSmtpConnection,
         commands::{Data, Mail, Rcpt},
         extension::{ClientId, Extension, MailBodyParameter, MailParameter},
     },
 };
 use secrecy::SecretString;
-use tokio::{net::lookup_host, time::timeout};
+use tokio::{
+    net::{TcpStream, lookup_host},
+    time::timeout,
+};
 
 use crate::{
     Message,
+    clear::Clear,
     error::{MailError, Step},
     server::{Security, Server, host_without_brackets},
     words::line,
@@ -28,8 +32,11 @@ use crate::{
 
 /// For each address of the server.
 const CONNECT: Duration = Duration::from_secs(10);
-/// For a whole letter. Servers that look for spam while one waits take their time.
-const SEND: Duration = Duration::from_secs(60);
+/// For all that comes before a letter.
+const BEFORE: Duration = Duration::from_secs(60);
+/// For a letter and the answer to it ([RFC 5321](https://www.rfc-editor.org/rfc/rfc5321#section-4.5.3.2.6)). Servers that look for spam while one
+/// waits take their time, and whoever leaves early has the letter sent twice.
+const LETTER: Duration = Duration::from_secs(600);
 /// For taking leave of a server that has the letter.
 const LEAVE: Duration = Duration::from_secs(1);
 /// Characters.
@@ -44,6 +51,7 @@ pub struct Mailer {
     domain: String,
     guard: Option<Guard>,
     within: Duration,
+    patience: Duration,
 }
 
 impl Mailer {
@@ -74,14 +82,22 @@ impl Mailer {
             from,
             domain,
             guard,
-            within: SEND,
+            within: BEFORE,
+            patience: LETTER,
         })
     }
 
-    /// How long one letter may take; a minute by default.
+    /// How long everything may take that comes before a letter, together; a minute by default.
     #[must_use]
     pub fn within(mut self, time: Duration) -> Self {
         self.within = time;
+        self
+    }
+
+    /// How long the server may take for a letter, until it says that it has it; ten minutes by default.
+    #[must_use]
+    pub fn patience(mut self, time: Duration) -> Self {
+        self.patience = time;
         self
     }
 
@@ -92,10 +108,13 @@ impl Mailer {
     pub async fn send(&self, message: &Message) -> Result<(), MailError> {
         let to = recipient(&message.to)?;
         let letter = self.write(message, &to)?;
-        let taken = timeout(self.within, Box::pin(self.deliver(to, &letter))).await;
-        let mut connection = taken.map_err(|_| MailError::Timeout {
-            server: self.server.to_string(),
-        })??;
+        let server = self.server.to_string();
+        let late = || MailError::Timeout { server: server.clone() };
+        let ready = timeout(self.within, Box::pin(self.announce(to, letter.is_ascii()))).await;
+        let mut connection = ready.map_err(|_| late())??;
+        let taken = timeout(self.patience, connection.message(&letter)).await;
+        let taken = taken.map_err(|_| late())?;
+        taken.map_err(|e| MailError::of_smtp(Step::Content, &server, &e))?;
         // An error here would have the letter sent a second time.
         let _ = timeout(LEAVE, connection.quit()).await;
         Ok(())
@@ -107,7 +126,7 @@ impl Mailer {
             .to(Mailbox::new(None, to.clone()))
             .subject(line(&message.subject, SUBJECT))
             .date_now()
-            .message_id(Some(format!("<{:032x}@{}>", rand::random::<u128>(), self.domain)))
+            .message_id(Some(format!("<{}@{}>", message.id.simple(), self.domain)))
             .header(AutoSubmitted)
             .multipart(MultiPart::alternative_plain_html(
                 message.text.clone(),
@@ -117,8 +136,8 @@ impl Mailer {
         Ok(letter.formatted())
     }
 
-    /// The connection on which it was taken.
-    async fn deliver(&self, to: Address, letter: &[u8]) -> Result<AsyncSmtpConnection, MailError> {
+    /// To where only the letter is missing.
+    async fn announce(&self, to: Address, ascii: bool) -> Result<AsyncSmtpConnection, MailError> {
         let server = self.server.to_string();
         let failed = |step| {
             let server = server.clone();
@@ -144,7 +163,7 @@ impl Mailer {
             parameters.push(MailParameter::SmtpUtfEight);
         }
         // Bodies are encoded; a header of an address beyond ASCII is not.
-        if !letter.is_ascii() {
+        if !ascii {
             parameters.push(MailParameter::Body(MailBodyParameter::EightBitMime));
         }
         let mail = connection.command(Mail::new(Some(from), parameters)).await;
@@ -152,7 +171,6 @@ impl Mailer {
         let rcpt = connection.command(Rcpt::new(to, Vec::new())).await;
         rcpt.map_err(failed(Step::Recipient))?;
         connection.command(Data).await.map_err(failed(Step::Content))?;
-        connection.message(letter).await.map_err(failed(Step::Content))?;
         Ok(connection)
     }
 
@@ -161,26 +179,40 @@ impl Mailer {
         let server = self.server.to_string();
         let failed = |e| MailError::of_smtp(Step::Connect, &server, &e);
         let name = ClientId::Domain(self.domain.clone());
-        let wrapper = |tls: &TlsParameters| Some(tls.clone());
-        let (wrapped, later) = match &self.server.security {
-            Security::Tls(tls) => (wrapper(tls), None),
-            Security::StartTls(tls) => (None, wrapper(tls)),
-            Security::None => (None, None),
-        };
         let addresses = self.addresses().await?;
-        let connection = AsyncSmtpConnection::connect_tokio1(&addresses[..], Some(CONNECT), &name, wrapped, None);
-        let mut connection = connection.await.map_err(failed)?;
-        if let Some(tls) = later {
-            if !connection.can_starttls() {
-                connection.abort().await;
-                return Err(MailError::NoTls { server });
+        let wrapper = match &self.server.security {
+            Security::StartTls(tls) => {
+                let stream = Box::new(Clear::new(self.stream(&addresses).await?));
+                let connection = AsyncSmtpConnection::connect_with_transport(stream, &name).await;
+                let mut connection = connection.map_err(failed)?;
+                if !connection.can_starttls() {
+                    connection.abort().await;
+                    return Err(MailError::NoTls { server });
+                }
+                connection.starttls(tls.clone(), &name).await.map_err(failed)?;
+                return Ok(connection);
             }
-            connection.starttls(tls, &name).await.map_err(failed)?;
-        }
-        Ok(connection)
+            Security::Tls(tls) => Some(tls.clone()),
+            Security::None => None,
+        };
+        let connection = AsyncSmtpConnection::connect_tokio1(&addresses[..], Some(CONNECT), &name, wrapper, None);
+        connection.await.map_err(failed)
     }
 
-    async fn addresses(&self) -> Result<Vec<std::net::SocketAddr>, MailError> {
+    async fn stream(&self, addresses: &[SocketAddr]) -> Result<TcpStream, MailError> {
+        let mut reason = "its name has no address".to_owned();
+        for address in addresses {
+            match timeout(CONNECT, TcpStream::connect(address)).await {
+                Ok(Ok(stream)) => return Ok(stream),
+                Ok(Err(error)) => reason = error.to_string(),
+                Err(_) => "connection timed out".clone_into(&mut reason),
+            }
+        }
+        let server = self.server.to_string();
+        Err(MailError::Unreachable { server, reason })
+    }
+
+    async fn addresses(&self) -> Result<Vec<SocketAddr>, MailError> {
         let (host, port) = (host_without_brackets(&self.server.host), self.server.port);
         if let Some(guard) = &self.guard {
             return Ok(guard.resolve(&host, port).await?);

@@ -3,6 +3,8 @@
 //! HTML escapes every word that it is given, so that no letter has to think of it. Styles are inline, where all mail programs
 //! read them; those for dark rooms cannot be, and who does not read them shows the light ones.
 
+use uuid::Uuid;
+
 use crate::{
     Message,
     words::{escape, link},
@@ -35,6 +37,7 @@ pub(crate) struct Page<'a> {
 impl Page<'_> {
     pub(crate) fn write(self, to: &str, base_url: &str) -> Message {
         Message {
+            id: Uuid::new_v4(),
             to: to.to_owned(),
             text: self.text(base_url),
             html: self.html(base_url),

@@ -354,4 +354,16 @@ You do not know who that is? Then there is nothing to do: nobody joins without y
             assert_eq!(serde_json::from_str::<Message>(&kept).expect("the same"), message);
         }
     }
+
+    #[test]
+    fn each_message_has_an_id_of_its_own_and_keeps_it() {
+        let letter = all("Ada").remove(0);
+        let [one, other] = [(); 2].map(|()| letter.write("ada@example.org", BASE));
+        assert_ne!(one.id, other.id);
+        // As it was written by those who knew of none.
+        let mut kept = serde_json::to_value(&one).expect("JSON");
+        kept.as_object_mut().expect("an object").remove("id");
+        let read: Message = serde_json::from_value(kept).expect("a message");
+        assert!(!read.id.is_nil() && read.id != one.id);
+    }
 }

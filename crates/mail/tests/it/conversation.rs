@@ -1,29 +1,14 @@
-//! The conversation with a mail server that says what it is told to say.
-
-mod server;
+//! What is said, and what is made of the answers.
 
 use std::time::Duration;
 
 use dash_egress::{EgressError, Guard, Policy};
-use dash_mail::{Letter, MailError, Mailer, Message};
-use server::Server;
+use dash_mail::{MailError, Mailer};
 
-const FROM: &str = "Dash <dash@example.org>";
-
-fn message() -> Message {
-    let letter = Letter::Invitation {
-        link: "https://dash.example.org/i/token".to_owned(),
-        organization: "Bücher\r\nBcc: eve@example.org".to_owned(),
-        by: "Ada".to_owned(),
-        role: "editor".to_owned(),
-        days: 7,
-    };
-    letter.write("charles@example.org", "https://dash.example.org")
-}
-
-fn mailer(url: &str) -> Mailer {
-    Mailer::smtp(&url.into(), FROM, None).expect("a mailer")
-}
+use crate::{
+    FROM, mailer, message,
+    server::{LATE, Server},
+};
 
 async fn failure(server: &Server) -> MailError {
     let url = format!("smtp://ada:hunter2@127.0.0.1:{}?tls=none", server.port);
@@ -89,13 +74,36 @@ async fn what_the_server_says_of_the_letter_is_told_apart() {
         ("RCPT", "550 5.1.1 no such user", true),
         ("RCPT", "451 4.7.1 try again later", false),
         ("RCPT", "530 5.7.0 sign in first", false),
+        ("RCPT", "554 5.7.1 <dash>: Client host rejected", false),
+        ("RCPT", "554-5.7.1 <charles>:\r\n554 5.7.1 Relay access denied", false),
+        (
+            "RCPT",
+            "553 5.7.1 Sender address rejected: not owned by user ada",
+            false,
+        ),
+        ("RCPT", "550 5.7.26 unauthenticated", false),
+        ("RCPT", "550 5.1.7 bad sender", false),
+        ("RCPT", "550 5.1.8 Sender address rejected: Domain not found", false),
+        ("RCPT", "550 relay not permitted", false),
+        ("RCPT", "550 Relay not permitted: sign in", false),
+        ("RCPT", "550 5.1.1 5.7.1 is no such user", true),
+        ("RCPT", "553 5.1.3 bad recipient", true),
+        ("RCPT", "550 no such user 5.1.8", true),
         ("MAIL", "550 5.7.1 not your address", false),
         ("MAIL", "452 4.3.1 full", false),
         ("DATA", "554 5.6.0 no", true),
         (".", "554 5.7.1 looks like spam", true),
         (".", "421 4.3.2 going down", false),
+        (".", "554 5.7.1 bad link {link}", true),
+        (".", "554-5.7.1 bad link\r\n554 {link}", true),
+        (".", "554 {link}", true),
+        (".", "451 4.7.1 {link} is looked at", false),
+        (".", "{link}", false),
+        (".", "554={link}", false),
         ("AUTH", "535 5.7.8 AGFkYQBodW50ZXIy is wrong", false),
         ("AUTH", "454 4.7.0 later", false),
+        ("AUTH", "454 4.7.0 AGFkYQBodW50ZXIy later", false),
+        ("AUTH", "what is AGFkYQBodW50ZXIy", false),
         ("GREETING", "554 5.3.2 closed", false),
         ("GREETING", "421 busy", false),
     ] {
@@ -107,6 +115,8 @@ async fn what_the_server_says_of_the_letter_is_told_apart() {
             !said.iter().any(|l| l.starts_with("Subject")) || step == ".",
             "{said:?}"
         );
+        // The server has what it repeats.
+        assert_eq!(said.iter().any(|l| l.ends_with("/i/token")), step == ".", "{said:?}");
     }
 }
 
@@ -124,6 +134,18 @@ async fn errors_name_what_to_look_at() {
         (
             vec![auth, ("RCPT", "550 no\u{1b}[2J such user")],
             "does not take the letter: 550 no [2J such user",
+        ),
+        (
+            vec![auth, ("RCPT", "554 5.7.1 relay access denied")],
+            "DASH_SMTP_URL: 127.0.0.1:",
+        ),
+        (
+            vec![auth, ("RCPT", "550 5.1.8 domain not found")],
+            "DASH_MAIL_FROM: 127.0.0.1:",
+        ),
+        (
+            vec![auth, (".", "554-5.7.1 bad link\r\n554 {link}")],
+            "does not take the letter: 554 5.7.1",
         ),
         (vec![auth, ("MAIL", "hello")], "broke off"),
     ] {
@@ -173,6 +195,35 @@ async fn a_server_that_is_silent_or_away_is_tried_later() {
         matches!(error, MailError::Unreachable { .. }) && !error.is_permanent(),
         "{error:?}"
     );
+}
+
+#[tokio::test]
+async fn a_letter_is_looked_at_for_as_long_as_it_takes() {
+    let server = Server::start(&[(".", "late 250 ok")]).await;
+    let url = format!("smtp://127.0.0.1:{}?tls=none", server.port);
+    let mailer = mailer(&url).within(LATE * 2 / 3);
+    mailer.send(&message()).await.expect("it is taken");
+    let mailer = mailer.patience(Duration::from_millis(100));
+    let error = mailer.send(&message()).await.expect_err("too long");
+    assert!(
+        matches!(error, MailError::Timeout { .. }) && !error.is_permanent(),
+        "{error:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_letter_that_is_sent_again_is_the_same_letter() {
+    let server = Server::start(&[(".", "451 4.3.0 later")]).await;
+    let mailer = mailer(&format!("smtp://127.0.0.1:{}?tls=none", server.port));
+    let (one, other) = (message(), message());
+    for message in [&one, &one, &other] {
+        mailer.send(message).await.expect_err("later");
+    }
+    let said = server.said();
+    let ids: Vec<_> = said.iter().filter(|l| l.starts_with("Message-ID: ")).collect();
+    let id = |of: &dash_mail::Message| format!("Message-ID: <{}@example.org>", of.id.simple());
+    assert_eq!(ids, [&id(&one), &id(&one), &id(&other)]);
+    assert_ne!(ids[0], ids[2]);
 }
 
 #[tokio::test]
