@@ -28,7 +28,12 @@ pub enum SsoError {
     #[error("{provider} cannot be reached, or is not set up well; try again, or tell whoever runs this server")]
     Provider { provider: String, detail: String },
     #[error("{provider} gave an answer that cannot be trusted; start again, or tell whoever runs this server")]
-    Untrusted { provider: String, flaw: Flaw },
+    Untrusted {
+        provider: String,
+        slug: String,
+        issuer: String,
+        flaw: Flaw,
+    },
 }
 
 /// Whose fault an error is, which decides how it is answered and whether it is logged.
@@ -56,7 +61,7 @@ impl SsoError {
     pub fn detail(&self) -> Option<String> {
         match self {
             Self::Client { detail, .. } | Self::Provider { detail, .. } => Some(detail.clone()),
-            Self::Untrusted { flaw, .. } => Some(flaw.to_string()),
+            Self::Untrusted { slug, issuer, flaw, .. } => Some(format!("{slug} at {issuer}: {flaw}")),
             _ => None,
         }
     }

@@ -28,24 +28,36 @@ impl Provider {
         let request = self.client.exchange_code(code);
         let request = request.map_err(|e| self.config.unusable(&short(e)))?;
         let redirect = RedirectUrl::from_url(pending.redirect);
-        let caller = Caller(http);
+        let caller = Caller::new(http);
         let tokens = request
             .set_pkce_verifier(pending.verifier)
             .set_redirect_uri(Cow::Owned(redirect))
             .request_async(&caller)
             .await;
         Ok(Answer {
-            tokens: tokens.map_err(|e| self.refused(e))?,
+            tokens: tokens.map_err(|e| self.refused(e, caller.status()))?,
             nonce: pending.nonce,
         })
     }
 
     /// The library's errors have the whole answer in them, tokens and all, so none is kept.
-    fn refused(&self, error: RequestTokenError<HttpError, StandardErrorResponse<CoreErrorResponseType>>) -> SsoError {
+    fn refused(
+        &self,
+        error: RequestTokenError<HttpError, StandardErrorResponse<CoreErrorResponseType>>,
+        status: u16,
+    ) -> SsoError {
         let config = &self.config;
         let word = match error {
             RequestTokenError::Request(e) => return config.unusable(&format!("it cannot be reached: {}", short(e))),
-            RequestTokenError::Parse(..) => return config.untrusted(Flaw::Form),
+            RequestTokenError::Parse(..) if status == 200 => return config.untrusted(Flaw::Form),
+            // Something in front of the provider, most often, with a page of its own.
+            RequestTokenError::Parse(e, _) => {
+                let endpoint = self.client.token_uri().map_or("", |u| u.url().path());
+                let at = short(e.path());
+                return config.unusable(&format!(
+                    "{endpoint} answered {status}, with what cannot be read at {at}"
+                ));
+            }
             RequestTokenError::Other(text) => return config.unusable(&short(text)),
             RequestTokenError::ServerResponse(response) => match response.error() {
                 CoreErrorResponseType::InvalidGrant => {

@@ -1,6 +1,10 @@
 //! How providers are called.
 
-use std::{future::Future, pin::Pin};
+use std::{
+    future::Future,
+    pin::Pin,
+    sync::atomic::{AtomicU16, Ordering},
+};
 
 use async_trait::async_trait;
 use http::{Request, Response};
@@ -29,14 +33,35 @@ impl HttpError {
     }
 }
 
-/// As openidconnect wants it.
-pub(crate) struct Caller<'a>(pub &'a dyn Http);
+/// As openidconnect wants it. Keeps the status of the last answer, which the library's errors do not have.
+pub(crate) struct Caller<'a> {
+    http: &'a dyn Http,
+    status: AtomicU16,
+}
+
+impl<'a> Caller<'a> {
+    pub(crate) fn new(http: &'a dyn Http) -> Self {
+        Self {
+            http,
+            status: AtomicU16::new(0),
+        }
+    }
+
+    /// 0 when there was no answer.
+    pub(crate) fn status(&self) -> u16 {
+        self.status.load(Ordering::Relaxed)
+    }
+}
 
 impl<'c> AsyncHttpClient<'c> for Caller<'_> {
     type Error = HttpError;
     type Future = Pin<Box<dyn Future<Output = Result<Response<Vec<u8>>, HttpError>> + Send + 'c>>;
 
     fn call(&'c self, request: Request<Vec<u8>>) -> Self::Future {
-        self.0.execute(request)
+        Box::pin(async move {
+            let answer = self.http.execute(request).await?;
+            self.status.store(answer.status().as_u16(), Ordering::Relaxed);
+            Ok(answer)
+        })
     }
 }

@@ -91,7 +91,7 @@ impl Provider {
         let Ok(request) = self.client.user_info(token.clone(), Some(claims.subject().clone())) else {
             return Ok(None);
         };
-        let caller = Caller(http);
+        let caller = Caller::new(http);
         let info = request
             .request_async::<EmptyAdditionalClaims, _, CoreGenderClaim>(&caller)
             .await;

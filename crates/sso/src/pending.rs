@@ -1,6 +1,9 @@
 //! A sign-in that is on its way: what the server keeps until the browser comes back.
 
-use std::time::{Duration, SystemTime};
+use std::{
+    fmt,
+    time::{Duration, SystemTime},
+};
 
 use openidconnect::{AuthorizationCode, CsrfToken, IssuerUrl, Nonce, PkceCodeVerifier};
 use secrecy::ExposeSecret;
@@ -15,11 +18,22 @@ const LIFETIME: Duration = Duration::from_secs(600);
 /// How far the clocks of two nodes of this server may differ.
 const SKEW: Duration = Duration::from_secs(60);
 
-/// Where the browser goes, and what is kept.
-#[derive(Debug)]
+/// Where the browser goes, and what is kept. What is printed of it has no secrets.
 pub struct Begun {
     pub url: Url,
     pub pending: Pending,
+}
+
+impl fmt::Debug for Begun {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // State and nonce are in the query.
+        let mut url = self.url.clone();
+        url.set_query(None);
+        f.debug_struct("Begun")
+            .field("url", &url.as_str())
+            .field("pending", &self.pending)
+            .finish()
+    }
 }
 
 /// Belongs into the session on the server: state, nonce and verifier are worth nothing once the browser can read or write them. Take it out of there

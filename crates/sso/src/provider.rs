@@ -78,7 +78,7 @@ impl Provider {
     /// # Errors
     /// [`SsoError::Provider`] when it cannot be reached, describes somebody else, or would have secrets sent in clear.
     pub async fn discover(config: ProviderConfig, http: &dyn Http) -> Result<Self, SsoError> {
-        let caller = Caller(http);
+        let caller = Caller::new(http);
         let metadata = Metadata::discover_async(config.issuer.clone(), &caller).await;
         let metadata = metadata.map_err(|e| config.unusable(&reason(e)))?;
         check_addresses(&config.issuer, &metadata).map_err(|e| config.unusable(&e))?;
@@ -171,6 +171,8 @@ impl ProviderConfig {
     pub(crate) fn untrusted(&self, flaw: Flaw) -> SsoError {
         SsoError::Untrusted {
             provider: self.name.clone(),
+            slug: self.slug.clone(),
+            issuer: self.issuer.to_string(),
             flaw,
         }
     }

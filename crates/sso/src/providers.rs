@@ -7,7 +7,7 @@ use url::Url;
 
 use crate::{Begun, Callback, Flaw, Http, Identity, Pending, Provider, ProviderConfig, SsoError};
 
-/// How long a description is believed.
+/// How long a description is believed before it is asked for again.
 const KEPT: Duration = Duration::from_secs(3_600);
 /// How long a provider is left alone after it was asked: whoever presses the button again and again does not call it as often.
 const PAUSE: Duration = Duration::from_secs(10);
@@ -25,8 +25,15 @@ struct Entry {
 }
 
 struct Discovery {
-    at: Instant,
-    found: Result<Arc<Provider>, SsoError>,
+    /// When the provider was asked last, whatever came of it.
+    asked: Instant,
+    found: Result<Known, SsoError>,
+}
+
+#[derive(Clone)]
+struct Known {
+    provider: Arc<Provider>,
+    since: Instant,
 }
 
 impl Providers {
@@ -81,24 +88,41 @@ impl Providers {
 }
 
 impl Entry {
-    /// What is known, unless it is too old or the one that is `outdated`.
+    /// What is known, unless it is too old or the one that is `outdated`. Still that when the provider describes itself no more: who is
+    /// away for a moment, or sends nonsense, has not lost its addresses.
     async fn provider(&self, http: &dyn Http, outdated: Option<&Arc<Provider>>) -> Result<Arc<Provider>, SsoError> {
         let mut last = self.last.lock().await;
-        if let Some(Discovery { at, found }) = &*last {
-            let usable = match found {
-                Ok(known) => at.elapsed() < KEPT && outdated.is_none_or(|o| !Arc::ptr_eq(o, known)),
-                Err(_) => false,
+        if let Some(Discovery { asked, found }) = &*last {
+            let fresh = |known: &Known| {
+                known.since.elapsed() < KEPT && outdated.is_none_or(|o| !Arc::ptr_eq(o, &known.provider))
             };
-            if usable || at.elapsed() < PAUSE {
-                return found.clone();
+            if found.as_ref().is_ok_and(fresh) || asked.elapsed() < PAUSE {
+                return found.clone().map(|k| k.provider);
             }
         }
-        let found = Provider::discover(self.config.clone(), http).await.map(Arc::new);
+        let answer = Provider::discover(self.config.clone(), http).await;
+        let asked = Instant::now();
+        let held = last.take().and_then(|l| l.found.ok());
+        let found = match (answer, held) {
+            (Ok(provider), _) => Ok(Known {
+                provider: Arc::new(provider),
+                since: asked,
+            }),
+            (Err(error), Some(held)) => {
+                let detail = error.detail();
+                tracing::warn!(
+                    detail,
+                    "a provider does not describe itself any more; its last description is used"
+                );
+                Ok(held)
+            }
+            (Err(error), None) => Err(error),
+        };
         *last = Some(Discovery {
-            at: Instant::now(),
+            asked,
             found: found.clone(),
         });
-        found
+        found.map(|k| k.provider)
     }
 }
 

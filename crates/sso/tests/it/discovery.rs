@@ -94,6 +94,42 @@ async fn a_description_is_believed_for_an_hour() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_good_description_outlives_a_provider_that_gives_none() {
+    let fake = Fake::new();
+    let providers = Providers::new(Fake::config(), fake.clone());
+    let begin = async || {
+        providers
+            .begin("fake", &REDIRECT.parse().expect("a URL"))
+            .await
+            .map(|_| ())
+    };
+    fake.sign_in_at(&providers).await.expect("signed in");
+    advance(Duration::from_secs(3_601)).await;
+    fake.change(|s| s.unreachable = true);
+    for _ in 0..3 {
+        assert_eq!(begin().await, Ok(()));
+    }
+    assert_eq!(fake.count(DESCRIPTION), 2, "it is left alone for a while");
+    advance(Duration::from_secs(11)).await;
+    assert_eq!(begin().await, Ok(()));
+    assert_eq!(fake.count(DESCRIPTION), 3);
+    // Back, but for its description.
+    fake.change(|s| {
+        s.unreachable = false;
+        s.description["issuer"] = json!("https://evil.example");
+    });
+    advance(Duration::from_secs(11)).await;
+    fake.sign_in_at(&providers).await.expect("signed in");
+    assert_eq!(fake.count(DESCRIPTION), 4);
+    fake.change(|s| s.description["issuer"] = json!(ISSUER));
+    advance(Duration::from_secs(11)).await;
+    fake.sign_in_at(&providers).await.expect("signed in");
+    advance(Duration::from_secs(3_500)).await;
+    fake.sign_in_at(&providers).await.expect("signed in");
+    assert_eq!(fake.count(DESCRIPTION), 5, "believed for an hour again");
+}
+
+#[tokio::test(start_paused = true)]
 async fn new_keys_are_fetched_and_used_for_the_same_answer() {
     let fake = Fake::new();
     let providers = Providers::new(Fake::config(), fake.clone());

@@ -43,6 +43,8 @@ pub struct Script {
     pub published: usize,
     /// Instead of tokens.
     pub token_error: Option<(StatusCode, Value)>,
+    /// What something in front of the provider answers instead.
+    pub token_page: Option<(StatusCode, &'static str)>,
     pub unreachable: bool,
 }
 
@@ -76,6 +78,7 @@ impl Fake {
             signed: Signed::Key(0),
             published: 1,
             token_error: None,
+            token_page: None,
             unreachable: false,
         };
         Arc::new(Self {
@@ -180,6 +183,10 @@ impl Http for Fake {
         let script = self.script.lock().expect("a lock");
         if script.unreachable {
             return Err(HttpError::new("nobody listens there"));
+        }
+        if let ("/token", Some((status, page))) = (path.as_str(), script.token_page) {
+            let response = Response::builder().status(status).header("content-type", "text/html");
+            return Ok(response.body(page.into()).expect("a response"));
         }
         let (status, body) = match path.as_str() {
             "/.well-known/openid-configuration" => (StatusCode::OK, script.description.clone()),

@@ -1,6 +1,7 @@
 //! The provider of the npm package `oidc-provider`, which is certified by the OpenID Foundation.
 //!
-//! Installed with `npm ci` from tests/provider; TEST_OIDC_PROVIDER names the directory that has node_modules in it.
+//! Installed with `npm ci` from tests/provider; TEST_OIDC_PROVIDER names the directory that has node_modules in it. Without one these tests
+//! are skipped, or fail where TEST_PEERS_REQUIRED is 1.
 
 use std::{
     io::{BufRead, BufReader},
@@ -27,7 +28,10 @@ impl Real {
     /// Nothing, and a line that says so, when it is not installed.
     fn start(client: &str, secret: Option<&str>) -> Option<Self> {
         let Ok(directory) = std::env::var("TEST_OIDC_PROVIDER") else {
-            eprintln!("skipped: TEST_OIDC_PROVIDER names no directory with oidc-provider in node_modules");
+            let missing = "TEST_OIDC_PROVIDER names no directory with oidc-provider in node_modules";
+            let required = std::env::var_os("TEST_PEERS_REQUIRED").is_some_and(|v| v == "1");
+            assert!(!required, "{missing}");
+            eprintln!("skipped: {missing}");
             return None;
         };
         let mut process = Command::new("node")

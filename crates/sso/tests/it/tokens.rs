@@ -58,6 +58,11 @@ async fn the_browser_is_sent_with_all_that_ties_the_answer_to_it() {
         assert_ne!(parameter(&begun.url, name), parameter(&again.url, name), "{name}");
     }
     assert!(!begun.url.as_str().contains("secret"));
+    let printed = format!("{begun:?}");
+    assert!(printed.contains("https://login.example/authorize"), "{printed}");
+    for name in ["state", "nonce", "code_challenge"] {
+        assert!(!printed.contains(&parameter(&begun.url, name)), "{name}: {printed}");
+    }
     let callback = fake.visit(&begun);
     providers.finish(begun.pending, &callback).await.expect("signed in");
     let (form, authorized) = fake.last_form.lock().expect("a lock").clone();
@@ -155,6 +160,32 @@ async fn an_address_is_verified_only_when_it_says_so() {
     let odd = odd.await.expect("signed in");
     assert_eq!((odd.email, odd.email_verified), (None, false));
     assert_eq!(odd.name.map(|n| n.len()), Some(100));
+}
+
+#[tokio::test]
+async fn a_page_instead_of_tokens_is_of_what_is_in_front_of_the_provider() {
+    for status in [502, 503, 404] {
+        let status = StatusCode::from_u16(status).expect("a status");
+        let error = sign_in(|s| s.token_page = Some((status, "<html>the client's secret</html>"))).await;
+        let error = error.expect_err("no tokens");
+        assert!(matches!(error, SsoError::Provider { .. }), "{error:?}");
+        assert_eq!(error.fault(), Fault::Provider);
+        let detail = error.detail().expect("a detail");
+        for word in ["fake at https://login.example", "/token", status.as_str()] {
+            assert!(detail.contains(word), "{word}: {detail}");
+        }
+        assert!(!format!("{error} {error:?}").contains(SECRET), "{error:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_not_believed_says_of_whom() {
+    let error = sign_in(|s| s.signed = Signed::Forged).await.expect_err("forged");
+    let detail = error.detail().expect("a detail");
+    assert!(
+        detail.starts_with("fake at https://login.example: the signature"),
+        "{detail}"
+    );
 }
 
 #[tokio::test]
