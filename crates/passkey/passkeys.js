@@ -4,19 +4,23 @@
 //   await DashPasskeys.conditional()              whether it offers them in the list under a field (autocomplete="username webauthn")
 //   await DashPasskeys.create(optionsJson)        a new one; resolves to the answer for the server
 //   await DashPasskeys.get(optionsJson)           an existing one, asked for in a dialog
-//   await DashPasskeys.get(optionsJson, { conditional: true })   the same in the list; waits until one is chosen
+//   await DashPasskeys.get(fresh, { conditional: true })   the same in the list; waits until one is chosen. `fresh` resolves to options that the
+//                                                 server gives at that moment, and is called every five minutes
 //
 // One thing is asked at a time: whatever begins ends what waits, which rejects with an AbortError. Somebody who closes the dialog, or has no key,
 // is a NotAllowedError; a device that has one already is an InvalidStateError.
 (() => {
   'use strict';
 
+  // The server takes an answer for ten minutes after it gave the options, and a page can stand open for hours.
+  const FRESH_FOR = 5 * 60 * 1000;
+
   let waiting;
 
   function only() {
     waiting?.abort();
     waiting = new AbortController();
-    return waiting.signal;
+    return waiting;
   }
 
   function toBytes(base64url) {
@@ -82,6 +86,38 @@
     });
   }
 
+  async function chosenFromList(fresh) {
+    let mine = only();
+    let options = await fresh();
+    for (;;) {
+      // Something else may have begun while the options were on their way.
+      mine.signal.throwIfAborted();
+      let newer;
+      const renewal = setInterval(async () => {
+        try {
+          newer = await fresh();
+        } catch {
+          // No network, maybe: what is in the list stays there, and the next time comes.
+          return;
+        }
+        mine.abort();
+      }, FRESH_FOR);
+      try {
+        return await navigator.credentials.get({
+          publicKey: request(options),
+          mediation: 'conditional',
+          signal: mine.signal,
+        });
+      } catch (error) {
+        if (!newer || waiting !== mine) throw error;
+      } finally {
+        clearInterval(renewal);
+      }
+      options = newer;
+      mine = only();
+    }
+  }
+
   function supported() {
     return window.isSecureContext && typeof window.PublicKeyCredential === 'function' && Boolean(navigator.credentials);
   }
@@ -94,13 +130,12 @@
     },
 
     async create(optionsJson) {
-      return answer(await navigator.credentials.create({ publicKey: creation(optionsJson), signal: only() }));
+      return answer(await navigator.credentials.create({ publicKey: creation(optionsJson), signal: only().signal }));
     },
 
-    async get(optionsJson, { conditional = false } = {}) {
-      const asked = { publicKey: request(optionsJson), signal: only() };
-      if (conditional) asked.mediation = 'conditional';
-      return answer(await navigator.credentials.get(asked));
+    async get(options, { conditional = false } = {}) {
+      if (conditional) return answer(await chosenFromList(options));
+      return answer(await navigator.credentials.get({ publicKey: request(options), signal: only().signal }));
     },
   });
 })();

@@ -31,6 +31,8 @@ pub enum PasskeyError {
     Unverified,
     #[error("this passkey is not known here; choose another, or sign in another way and add it")]
     Unknown,
+    #[error("the id of this passkey is longer than the 1023 bytes that are allowed; make one on another device")]
+    LongId,
     #[error("this passkey is registered already")]
     Again,
     /// Its counter went back, as that of a copy does.

@@ -13,8 +13,12 @@ use webauthn_rs::prelude::{
 
 use crate::{PasskeyError, SetupError, SignedIn, Stored};
 
-/// How long an answer may take. Browsers stop waiting after five minutes.
+/// How long an answer may take. Dialogs of browsers end after the five minutes that options ask for. The list under a field does not heed them
+/// and waits for as long as its page is open, so that the script asks for new options every five minutes.
 const LIFETIME: Duration = Duration::from_secs(600);
+
+/// Bytes; by [WebAuthn](https://www.w3.org/TR/webauthn-3/#sctn-registering-a-new-credential) no id is longer.
+const LONGEST_ID: usize = 1_023;
 
 /// The passkeys of one server.
 #[derive(Clone, Debug)]
@@ -114,6 +118,7 @@ impl Passkeys {
         let response: RegisterPublicKeyCredential = read(response)?;
         let Registration { known, library } = kept.ceremony;
         match self.webauthn.finish_passkey_registration(&response, &library) {
+            Ok(passkey) if passkey.cred_id().len() > LONGEST_ID => Err(PasskeyError::LongId),
             Ok(passkey) => Ok(Stored { user, passkey }),
             // The library refuses it too, as a wrong algorithm.
             Err(_) if known.contains(&response.raw_id) => Err(PasskeyError::Again),

@@ -2,6 +2,7 @@
 
 mod device;
 mod registration;
+mod script;
 mod setup;
 mod sign_in;
 

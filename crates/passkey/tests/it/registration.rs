@@ -74,6 +74,16 @@ fn an_answer_from_elsewhere_is_refused() {
 }
 
 #[test]
+fn an_id_is_as_long_as_ids_may_be() {
+    let stored = register(|d| d.id = vec![7; 1_023]).expect("registered");
+    assert_eq!(stored.id().len(), 1_023);
+    for length in [1_024, 4_096] {
+        let result = register(|d| d.id = vec![7; length]);
+        assert_eq!(result.expect_err("too long"), PasskeyError::LongId, "{length}");
+    }
+}
+
+#[test]
 fn a_key_that_does_not_check_its_user_is_refused() {
     assert_eq!(
         register(|d| d.verifies = false).expect_err("unverified"),
