@@ -16,6 +16,20 @@ pub enum AppError {
     Invalid { field: String, reason: String },
     #[error("{what} cannot be reached right now. Nothing is lost; try again in a moment.")]
     Unavailable { what: String },
+    /// Nobody is signed in, and this is not for everybody.
+    #[error("Sign in to see this.")]
+    SignIn,
+    /// Seen, but not theirs to do.
+    #[error("This needs {needs}.")]
+    Forbidden { needs: String },
+    /// A link that was used, replaced or has expired.
+    #[error("This link does not work any more. Ask for a new one.")]
+    Gone,
+    #[error("That was tried too often. Try again in {}.", wait(*.seconds))]
+    TooMany { seconds: u32 },
+    /// A limit of the organization; says which.
+    #[error("This organization has reached its limit of {limit}. An owner sees all limits at Organization, Usage.")]
+    Limit { limit: String },
     #[error("Something failed on the server. It has been logged.")]
     Internal,
     /// The way between browser and server failed.
@@ -39,9 +53,21 @@ impl AppError {
         match self {
             Self::NotFound { .. } => 404,
             Self::Invalid { .. } => 422,
+            Self::SignIn => 401,
+            Self::Forbidden { .. } | Self::Limit { .. } => 403,
+            Self::Gone => 410,
+            Self::TooMany { .. } => 429,
             Self::Unavailable { .. } | Self::Transport(_) => 503,
             Self::Internal => 500,
         }
+    }
+}
+
+fn wait(seconds: u32) -> String {
+    match seconds {
+        0..=1 => "a second".to_owned(),
+        2..=90 => format!("{seconds} seconds"),
+        _ => format!("{} minutes", seconds.div_ceil(60)),
     }
 }
 
@@ -64,6 +90,14 @@ impl FromServerFnError for AppError {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_wait_is_told_in_words() {
+        let told = |seconds| AppError::TooMany { seconds }.to_string();
+        assert!(told(1).ends_with("in a second."));
+        assert!(told(90).ends_with("in 90 seconds."));
+        assert!(told(91).ends_with("in 2 minutes."));
+    }
 
     #[test]
     fn the_browsers_words_stay_out_of_the_page() {

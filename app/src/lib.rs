@@ -9,6 +9,8 @@ pub mod books;
 pub mod chart;
 pub mod components;
 pub mod error;
+pub mod form;
+pub mod here;
 pub mod live;
 mod page;
 pub mod pages;

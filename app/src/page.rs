@@ -55,6 +55,36 @@ pub fn status(code: u16) {
     let _ = code;
 }
 
+/// Percent-encodes all but unreserved characters and the slash.
+pub fn encode(text: &str) -> String {
+    use std::fmt::Write;
+    text.bytes().fold(String::new(), |mut out, byte| {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'/' => out.push(char::from(byte)),
+            // Writing to a String cannot fail.
+            _ => _ = write!(out, "%{byte:02X}"),
+        }
+        out
+    })
+}
+
+/// Sends who asks for this page to another one, while the server renders it.
+pub fn redirect(to: &str) {
+    #[cfg(feature = "ssr")]
+    leptos_axum::redirect(to);
+    #[cfg(not(feature = "ssr"))]
+    let _ = to;
+}
+
+/// The path and query that the server renders; nothing in the browser.
+pub fn rendered_path() -> Option<String> {
+    #[cfg(feature = "ssr")]
+    return leptos::prelude::use_context::<http::request::Parts>()
+        .and_then(|parts| parts.uri.path_and_query().map(|p| p.as_str().to_owned()));
+    #[cfg(not(feature = "ssr"))]
+    None
+}
+
 /// Has the browser fetch a script that the page will ask for, behind what it needs first. Not `preload`, which complains where the page takes
 /// long to ask.
 pub fn prefetch(script: &'static str) {
@@ -134,5 +164,15 @@ pub fn local_time(ms: i64) -> Option<String> {
     {
         let _ = ms;
         None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::encode;
+
+    #[test]
+    fn a_query_survives_within_a_query() {
+        assert_eq!(encode("/a?range=1h&x=é"), "/a%3Frange%3D1h%26x%3D%C3%A9");
     }
 }

@@ -3,23 +3,45 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use dash_accounts::policy::Who;
 use leptos::prelude::use_context;
+use uuid::Uuid;
 
 use crate::{
     AppError,
     api::{GettingStarted, PipelineOverview, QuarantineEntry},
+    form::{Done, KeyForm, NewPerson, SignInForm},
+    here::Here,
     model::{
+        OrganizationId, TeamId, UserId,
+        account::{OrganizationRole, TeamRole},
         dashboard::Dashboard,
+        people::{Account, AuditEntry, AuditFilter, KeyInfo, Letter, Limit, LinkState, People as PeopleList},
         query::{QueryResult, QuerySpec},
         reconcile::Reconciliation,
         stats::RecentEvent,
     },
 };
 
-/// Who asks. Until there are accounts everybody is the one who owns this machine.
+/// Who asks, and for which organization.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Viewer {
-    pub organization: crate::model::OrganizationId,
+    /// Signed in, though perhaps a member of no organization.
+    pub user: Option<UserId>,
+    /// The one that is looked at. Of those who are not signed in it is the one whose shared dashboards they see.
+    pub organization: OrganizationId,
+    pub who: Who,
+}
+
+impl Viewer {
+    /// Somebody who is not signed in.
+    pub fn nobody(organization: OrganizationId) -> Self {
+        Self {
+            user: None,
+            organization,
+            who: Who::Nobody,
+        }
+    }
 }
 
 #[async_trait]
@@ -54,14 +76,119 @@ pub trait Reconcile: Send + Sync {
     async fn reconcile(&self, viewer: &Viewer, pipeline: Option<&str>) -> Result<Reconciliation, AppError>;
 }
 
+/// In and out.
+#[async_trait]
+pub trait Ways: Send + Sync {
+    async fn sign_in(&self, viewer: &Viewer, form: SignInForm) -> Result<Done, AppError>;
+    /// The second factor, or a recovery code.
+    async fn code(&self, viewer: &Viewer, code: String) -> Result<Done, AppError>;
+    async fn sign_out(&self, viewer: &Viewer) -> Result<Done, AppError>;
+    async fn sign_up(&self, viewer: &Viewer, name: String, email: String) -> Result<Done, AppError>;
+    /// Makes the first owner, by the link of the console.
+    async fn set_up(
+        &self,
+        viewer: &Viewer,
+        token: String,
+        form: NewPerson,
+        organization: String,
+    ) -> Result<Done, AppError>;
+    async fn switch(&self, viewer: &Viewer, organization: OrganizationId) -> Result<Done, AppError>;
+}
+
+/// One-time links.
+#[async_trait]
+pub trait Links: Send + Sync {
+    /// Before its button is pressed: scanners of mail open links.
+    async fn state(&self, viewer: &Viewer, purpose: &str, token: String) -> Result<LinkState, AppError>;
+    /// Sends a link that signs in.
+    async fn ask_sign_in(&self, viewer: &Viewer, email: String, to: Option<String>) -> Result<Done, AppError>;
+    async fn ask_reset(&self, viewer: &Viewer, email: String) -> Result<Done, AppError>;
+    async fn sign_in(&self, viewer: &Viewer, token: String, to: Option<String>) -> Result<Done, AppError>;
+    /// Makes a new account ready. Its password is chosen here and not before: whoever signed up with an address that is not theirs has none.
+    async fn confirm(&self, viewer: &Viewer, token: String, password: String) -> Result<Done, AppError>;
+    async fn reset(&self, viewer: &Viewer, token: String, password: String) -> Result<Done, AppError>;
+    /// Of those who are signed in as the invited one.
+    async fn accept(&self, viewer: &Viewer, token: String) -> Result<Done, AppError>;
+    /// Of those who have no account yet.
+    async fn join(&self, viewer: &Viewer, token: String, name: String, password: String) -> Result<Done, AppError>;
+}
+
+/// Somebody's own account.
+#[async_trait]
+pub trait Profile: Send + Sync {
+    async fn get(&self, viewer: &Viewer) -> Result<Account, AppError>;
+    async fn rename(&self, viewer: &Viewer, name: String) -> Result<Done, AppError>;
+    async fn change_password(&self, viewer: &Viewer, current: String, password: String) -> Result<Done, AppError>;
+    async fn end_device(&self, viewer: &Viewer, id: Uuid) -> Result<Done, AppError>;
+    async fn end_other_devices(&self, viewer: &Viewer) -> Result<Done, AppError>;
+    async fn begin_second_factor(&self, viewer: &Viewer) -> Result<Done, AppError>;
+    async fn confirm_second_factor(&self, viewer: &Viewer, code: String) -> Result<Done, AppError>;
+    async fn stop_second_factor(&self, viewer: &Viewer, code: String) -> Result<Done, AppError>;
+    async fn new_recovery_codes(&self, viewer: &Viewer, code: String) -> Result<Done, AppError>;
+}
+
+/// Keys of programs: one's own, and those of services.
+#[async_trait]
+pub trait Keys: Send + Sync {
+    async fn list(&self, viewer: &Viewer, service: bool) -> Result<Vec<KeyInfo>, AppError>;
+    async fn make(&self, viewer: &Viewer, form: KeyForm) -> Result<Done, AppError>;
+    async fn revoke(&self, viewer: &Viewer, id: Uuid, service: bool) -> Result<Done, AppError>;
+}
+
+/// Who belongs to the organization, and to its teams.
+#[async_trait]
+pub trait People: Send + Sync {
+    async fn list(&self, viewer: &Viewer) -> Result<PeopleList, AppError>;
+    async fn invite(&self, viewer: &Viewer, email: String, role: OrganizationRole) -> Result<Done, AppError>;
+    async fn revoke_invitation(&self, viewer: &Viewer, id: Uuid) -> Result<Done, AppError>;
+    async fn set_role(&self, viewer: &Viewer, user: UserId, role: OrganizationRole) -> Result<Done, AppError>;
+    async fn remove(&self, viewer: &Viewer, user: UserId) -> Result<Done, AppError>;
+    async fn leave(&self, viewer: &Viewer) -> Result<Done, AppError>;
+    async fn hand_on(&self, viewer: &Viewer, user: UserId) -> Result<Done, AppError>;
+    async fn make_team(&self, viewer: &Viewer, name: String) -> Result<Done, AppError>;
+    async fn delete_team(&self, viewer: &Viewer, team: TeamId) -> Result<Done, AppError>;
+    async fn set_team_member(
+        &self,
+        viewer: &Viewer,
+        team: TeamId,
+        user: UserId,
+        role: TeamRole,
+    ) -> Result<Done, AppError>;
+    async fn remove_team_member(&self, viewer: &Viewer, team: TeamId, user: UserId) -> Result<Done, AppError>;
+}
+
+/// The organization itself.
+#[async_trait]
+pub trait Organizations: Send + Sync {
+    async fn usage(&self, viewer: &Viewer) -> Result<Vec<Limit>, AppError>;
+    async fn audit(&self, viewer: &Viewer, filter: AuditFilter) -> Result<Vec<AuditEntry>, AppError>;
+    async fn make(&self, viewer: &Viewer, name: String) -> Result<Done, AppError>;
+    async fn rename(&self, viewer: &Viewer, name: String) -> Result<Done, AppError>;
+    /// `name` is typed once more, so that nobody deletes the wrong one.
+    async fn delete(&self, viewer: &Viewer, name: String) -> Result<Done, AppError>;
+    async fn keep(&self, viewer: &Viewer) -> Result<Done, AppError>;
+    /// Shares a dashboard with everybody, or no more.
+    async fn share(&self, viewer: &Viewer, slug: String, public: bool) -> Result<Done, AppError>;
+    /// Letters of a server that sends none.
+    async fn letters(&self, viewer: &Viewer) -> Result<Vec<Letter>, AppError>;
+}
+
 /// Everything that pages may ask, and who asks.
 #[derive(Clone)]
 pub struct Ports {
     pub viewer: Viewer,
+    /// What the page that is rendered knows before it asks anything.
+    pub here: Here,
     pub pipelines: Arc<dyn Pipelines>,
     pub dashboards: Arc<dyn Dashboards>,
     pub metrics: Arc<dyn Metrics>,
     pub reconcile: Arc<dyn Reconcile>,
+    pub ways: Arc<dyn Ways>,
+    pub links: Arc<dyn Links>,
+    pub profile: Arc<dyn Profile>,
+    pub keys: Arc<dyn Keys>,
+    pub people: Arc<dyn People>,
+    pub organizations: Arc<dyn Organizations>,
 }
 
 /// The ports of this request. Route generation runs the app without any, hence an error and not a panic.

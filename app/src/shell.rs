@@ -9,9 +9,13 @@ use leptos_router::{
 };
 
 use crate::{
-    components::{ClockProvider, Footer, Header},
+    components::{ClockProvider, Footer, Header, NoticeBar, Warnings},
+    here,
     live::LiveProvider,
-    pages::{DashboardPage, Home, NotFound, PipelinePage, Pipelines, ReconcilePage},
+    pages::{
+        AccountPage, AskLink, AskReset, Code, Confirm, DashboardPage, Home, InvitationPage, Mailbox, NewPassword,
+        NotFound, OrganizationPage, PipelinePage, Pipelines, ReconcilePage, SetUp, SignIn, SignUp, UseLink,
+    },
     theme::Theme,
 };
 
@@ -42,6 +46,7 @@ pub fn shell(options: LeptosOptions) -> impl IntoView {
 #[component]
 pub fn App() -> impl IntoView {
     provide_meta_context();
+    here::provide();
     Effect::new(|_| hydrated());
     view! {
         <Title formatter=|title: String| if title.is_empty() { "Dash".into() } else { format!("{title} · Dash") } />
@@ -57,12 +62,27 @@ pub fn App() -> impl IntoView {
                     </a>
                     <Header />
                     <main id="content" tabindex="-1" class="flex-1 pb-12 outline-none">
+                        <NoticeBar />
+                        <Warnings />
                         <Routes fallback=NotFound>
                             <Route path=path!("/") view=Home ssr=SsrMode::Async />
                             <Route path=path!("/dashboards/:slug") view=DashboardPage ssr=SsrMode::Async />
                             <Route path=path!("/pipelines") view=Pipelines ssr=SsrMode::Async />
                             <Route path=path!("/pipelines/:slug") view=PipelinePage ssr=SsrMode::Async />
                             <Route path=path!("/reconcile") view=ReconcilePage ssr=SsrMode::Async />
+                            <Route path=path!("/sign-in") view=SignIn ssr=SsrMode::Async />
+                            <Route path=path!("/sign-in/code") view=Code ssr=SsrMode::Async />
+                            <Route path=path!("/sign-in/link") view=AskLink ssr=SsrMode::Async />
+                            <Route path=path!("/sign-up") view=SignUp ssr=SsrMode::Async />
+                            <Route path=path!("/reset") view=AskReset ssr=SsrMode::Async />
+                            <Route path=path!("/reset/new") view=NewPassword ssr=SsrMode::Async />
+                            <Route path=path!("/link") view=UseLink ssr=SsrMode::Async />
+                            <Route path=path!("/confirm") view=Confirm ssr=SsrMode::Async />
+                            <Route path=path!("/set-up") view=SetUp ssr=SsrMode::Async />
+                            <Route path=path!("/invitation") view=InvitationPage ssr=SsrMode::Async />
+                            <Route path=path!("/account") view=AccountPage ssr=SsrMode::Async />
+                            <Route path=path!("/organization") view=OrganizationPage ssr=SsrMode::Async />
+                            <Route path=path!("/mailbox") view=Mailbox ssr=SsrMode::Async />
                         </Routes>
                     </main>
                     <Footer />

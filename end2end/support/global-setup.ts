@@ -5,6 +5,7 @@ export default async function () {
   const server = await OwnServer.first();
   process.env.END2END_URL = server.url;
   process.env.END2END_DATA = server.data;
+  process.env.END2END_ACCESS = JSON.stringify(server.access);
   process.env.END2END_STARTED = String(Date.now());
   return () => server.stop();
 }

@@ -33,11 +33,24 @@ export interface Pipeline {
   key: string;
 }
 
+/** What the first owner signs in with. */
+export const OWNER = { name: "Olga Owner", email: "olga@example.org", password: "correct horse battery staple", organization: "Example" };
+
+/** What a browser and a program come in with. */
+export interface Access {
+  /** The cookie of the owner's session. */
+  session: string;
+  /** A key that reads. */
+  reader: string;
+}
+
 /** A running server, seen from outside. */
 export class Dash {
   constructor(
     readonly url: string,
     readonly data: string,
+    /** Nothing while nobody has an account. */
+    public access?: Access,
   ) {}
 
   get log(): string {
@@ -52,10 +65,37 @@ export class Dash {
 
   /** `server pipelines create`, while the server runs. */
   async create(definition: object): Promise<Pipeline> {
-    const made = promisify(execFile)(binary, ["pipelines", "create", "--file", "-"], { env: environment(this.url, this.data) });
-    made.child.stdin?.end(JSON.stringify(definition));
-    const { slug, ingest_key } = JSON.parse((await made).stdout);
+    const { slug, ingest_key } = await this.command(["pipelines", "create", "--file", "-"], JSON.stringify(definition));
     return { slug, key: ingest_key };
+  }
+
+  /** What a command of the server prints. */
+  async command(words: string[], input = ""): Promise<Record<string, string>> {
+    const made = promisify(execFile)(binary, words, { env: environment(this.url, this.data) });
+    made.child.stdin?.end(input);
+    return JSON.parse((await made).stdout);
+  }
+
+  /** The path of the link that makes the first account, from the console. */
+  setUpLink(): string {
+    const link = /Make your account: https?:\/\/[^/]+(\/\S+)/.exec(readFileSync(this.log, "utf8"));
+    if (!link) throw new Error(`there is no link on the console:\n${readFileSync(this.log, "utf8")}`);
+    return link[1];
+  }
+
+  /** Makes the first owner, as the form of that link does. */
+  async setUp() {
+    const token = new URL(this.setUpLink(), this.url).searchParams.get("token")!;
+    const response = await fetch(`${this.url}/api/set-up`, {
+      method: "POST",
+      redirect: "manual",
+      headers: { "content-type": "application/x-www-form-urlencoded", accept: "text/html", origin: this.url },
+      body: new URLSearchParams({ token, ...OWNER }),
+    });
+    const session = response.headers.getSetCookie().find((cookie) => cookie.startsWith("dash="));
+    if (!session) throw new Error(`no session came of the set-up: ${response.status} ${response.headers.get("location")}`);
+    const { key } = await this.command(["keys", "create", "--scope", "read", "--name", "end2end"]);
+    this.access = { session: session.split(";")[0].slice("dash=".length), reader: key };
   }
 
   /** Posts and answers the receipt. */
@@ -70,8 +110,8 @@ export class Dash {
     return JSON.parse(text);
   }
 
-  async stats({ slug, key }: Pipeline): Promise<Stats> {
-    const response = await fetch(`${this.url}/api/v1/pipelines/${slug}/stats`, { headers: { authorization: `Bearer ${key}` } });
+  async stats({ slug }: Pipeline): Promise<Stats> {
+    const response = await fetch(`${this.url}/api/v1/pipelines/${slug}/stats`, { headers: { authorization: `Bearer ${this.access?.reader}` } });
     if (!response.ok) throw new Error(`stats of ${slug}: ${response.status} ${await response.text()}`);
     return response.json();
   }
@@ -88,8 +128,8 @@ export class Dash {
 export class OwnServer extends Dash {
   #child?: ChildProcess;
 
-  /** A first start: nothing is there, not even a database. */
-  static async first(): Promise<OwnServer> {
+  /** A first start: nothing is there, not even a database. Then, unless the test does that, somebody makes the first account. */
+  static async first(setUp = true): Promise<OwnServer> {
     for (const [what, path] of [["the server", binary], ["the site", join(site, "pkg/dash_bg.wasm")]] as const) {
       if (!existsSync(path)) throw new Error(`${what} is not built: ${path} is missing; \`make test\` builds it`);
     }
@@ -99,6 +139,7 @@ export class OwnServer extends Dash {
     const server = new OwnServer(`http://127.0.0.1:${await freePort()}`, data);
     try {
       await server.start();
+      if (setUp) await server.setUp();
     } catch (error) {
       await server.stop();
       throw error;

@@ -7,6 +7,10 @@ export { expect };
 interface Options {
   /** A server of the test's own, just started for the first time. */
   ownServer: boolean;
+  /** Whether the first account is there when the test begins. */
+  setUp: boolean;
+  /** Whether the browser has the owner's session. */
+  signedIn: boolean;
   /** What the console may say although the test is fine. */
   tolerated: RegExp;
 }
@@ -20,11 +24,13 @@ interface Fixtures {
 
 export const test = base.extend<Options & Fixtures>({
   ownServer: [false, { option: true }],
+  setUp: [true, { option: true }],
+  signedIn: [true, { option: true }],
   tolerated: [/(?!)/, { option: true }],
 
-  server: async ({ ownServer }, use, testInfo) => {
-    const own = ownServer ? await OwnServer.first() : undefined;
-    const server = own ?? new Dash(process.env.END2END_URL!, process.env.END2END_DATA!);
+  server: async ({ ownServer, setUp }, use, testInfo) => {
+    const own = ownServer ? await OwnServer.first(setUp) : undefined;
+    const server = own ?? new Dash(process.env.END2END_URL!, process.env.END2END_DATA!, JSON.parse(process.env.END2END_ACCESS!));
     await use(server);
     const failed = testInfo.status !== testInfo.expectedStatus;
     if (failed && existsSync(server.log)) await testInfo.attach("server.log", { path: server.log, contentType: "text/plain" });
@@ -34,6 +40,12 @@ export const test = base.extend<Options & Fixtures>({
   },
 
   baseURL: async ({ server }, use) => use(server.url),
+
+  storageState: async ({ server, signedIn }, use) => {
+    const session = signedIn ? server.access?.session : undefined;
+    const cookie = { name: "dash", domain: "127.0.0.1", path: "/", expires: -1, httpOnly: true, secure: false, sameSite: "Lax" as const };
+    await use({ cookies: session ? [{ ...cookie, value: session }] : [], origins: [] });
+  },
 
   visit: async ({ page, javaScriptEnabled }, use) => {
     await use(async (path) => {

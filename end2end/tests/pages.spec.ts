@@ -19,8 +19,19 @@ const PATHS = [
   "/pipelines/your-data",
   "/reconcile",
   "/reconcile?pipeline=earthquakes",
+  "/account",
+  "/organization",
+  "/organization?tab=teams",
+  "/organization?tab=keys",
+  "/organization?tab=usage",
+  "/organization?tab=audit",
+  "/organization?tab=settings",
+  "/mailbox",
   "/no-such-page",
 ];
+
+/** Of those who are not signed in. */
+const WAYS_IN = ["/", "/dashboards/earthquakes", "/sign-in", "/sign-in/code", "/sign-in/link", "/sign-up", "/reset", "/link?token=gone", "/invitation?token=gone"];
 
 // Axe runs in the page and needs its timers, so pages without a script are those of a browser that still waits for it.
 test.describe("with its script", { tag: "@javascript" }, () => {
@@ -42,6 +53,16 @@ test.describe("while its script is on the way", { tag: "@javascript" }, () => {
       await context.route("**/pkg/dash.js", (route) => route.fulfill({ contentType: "text/javascript", body: "await new Promise(() => {});" }));
       await check(page, () => page.goto(path));
       await expect(page.locator("html[data-hydrated]")).toHaveCount(0);
+    });
+  }
+});
+
+test.describe("without an account", { tag: "@javascript" }, () => {
+  test.use({ signedIn: false, tolerated: /status of 4(04|10)/ });
+
+  for (const path of WAYS_IN) {
+    test(`${path} is accessible and fits, light and dark, wide and narrow`, async ({ page, visit }) => {
+      await check(page, () => visit(path));
     });
   }
 });

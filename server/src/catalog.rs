@@ -1,4 +1,4 @@
-//! The pipelines as the hot paths need them: found by slug or id, with their plan compiled.
+//! The pipelines of all organizations as the hot paths need them: found by slug or id within one organization, with their plan compiled.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -12,7 +12,7 @@ use dash_db::{
     },
 };
 use dash_model::{
-    DEFAULT_ORGANIZATION, PipelineId,
+    OrganizationId, PipelineId,
     pipeline::{CreatedPipeline, Pipeline, PipelineDefinition},
 };
 use dash_transform::Plan;
@@ -42,7 +42,7 @@ pub struct Catalog {
 #[derive(Default)]
 struct Entries {
     by_id: HashMap<PipelineId, Arc<Entry>>,
-    by_slug: HashMap<String, PipelineId>,
+    by_slug: HashMap<(OrganizationId, String), PipelineId>,
 }
 
 impl Catalog {
@@ -60,7 +60,7 @@ impl Catalog {
     /// Reads all pipelines again: the command line may have added one.
     pub async fn reload(&self) -> Result<(), Failure> {
         let mut connection = self.db.diesel().await?;
-        let pipelines = store::pipelines::list(&mut connection, DEFAULT_ORGANIZATION).await?;
+        let pipelines = store::pipelines::all(&mut connection).await?;
         let mut entries = Entries::default();
         for pipeline in pipelines {
             let known = self.entries.read().by_id.get(&pipeline.id).cloned();
@@ -75,7 +75,8 @@ impl Catalog {
                     }
                 },
             };
-            entries.by_slug.insert(entry.pipeline.slug.clone(), entry.pipeline.id);
+            let name = (entry.pipeline.organization, entry.pipeline.slug.clone());
+            entries.by_slug.insert(name, entry.pipeline.id);
             entries.by_id.insert(entry.pipeline.id, entry);
         }
         *self.entries.write() = entries;
@@ -100,50 +101,72 @@ impl Catalog {
         })
     }
 
-    /// By slug or id, as it is in memory.
-    pub fn get(&self, slug_or_id: &str) -> Option<Arc<Entry>> {
+    /// By slug or id, as it is in memory; another organization's is not found.
+    pub fn get(&self, organization: OrganizationId, slug_or_id: &str) -> Option<Arc<Entry>> {
         let entries = self.entries.read();
         let id = entries
             .by_slug
-            .get(slug_or_id)
+            .get(&(organization, slug_or_id.to_owned()))
             .copied()
             .or_else(|| slug_or_id.parse().ok())?;
-        entries.by_id.get(&id).cloned()
+        let entry = entries.by_id.get(&id)?;
+        (entry.pipeline.organization == organization).then(|| Arc::clone(entry))
     }
 
     /// By slug or id; one that was added meanwhile is looked up.
-    pub async fn find(&self, slug_or_id: &str) -> Result<Arc<Entry>, AppError> {
-        if let Some(entry) = self.get(slug_or_id) {
+    pub async fn find(&self, organization: OrganizationId, slug_or_id: &str) -> Result<Arc<Entry>, AppError> {
+        if let Some(entry) = self.get(organization, slug_or_id) {
             return Ok(entry);
         }
         self.reload().await.map_err(AppError::from)?;
-        self.get(slug_or_id).ok_or_else(|| AppError::NotFound {
-            what: "pipeline".into(),
-            name: slug_or_id.into(),
-        })
+        self.get(organization, slug_or_id).ok_or_else(|| not_found(slug_or_id))
     }
 
     /// By the id of an event that was accepted; one that another process made meanwhile is looked up.
     pub async fn known(&self, id: PipelineId) -> Result<Arc<Entry>, AppError> {
         let known = self.entries.read().by_id.get(&id).cloned();
-        match known {
-            Some(entry) => Ok(entry),
-            None => self.find(&id.to_string()).await,
+        if let Some(entry) = known {
+            return Ok(entry);
         }
+        self.reload().await.map_err(AppError::from)?;
+        let entry = self.entries.read().by_id.get(&id).cloned();
+        entry.ok_or_else(|| not_found(&id.to_string()))
     }
 
-    /// By rising name.
     pub fn all(&self) -> Vec<Arc<Entry>> {
-        let mut all: Vec<_> = self.entries.read().by_id.values().cloned().collect();
+        self.entries.read().by_id.values().cloned().collect()
+    }
+
+    /// Those of an organization, by rising name.
+    pub fn of(&self, organization: OrganizationId) -> Vec<Arc<Entry>> {
+        let entries = self.entries.read();
+        let own = entries
+            .by_id
+            .values()
+            .filter(|entry| entry.pipeline.organization == organization);
+        let mut all: Vec<_> = own.cloned().collect();
+        drop(entries);
         all.sort_by(|a, b| a.pipeline.name.cmp(&b.pipeline.name));
         all
     }
 
     /// Makes a pipeline with its first mapping version and an ingest key.
-    pub async fn create(&self, definition: &PipelineDefinition, actor: Actor) -> Result<CreatedPipeline, Failure> {
-        let created = create(&self.db, &self.vault, definition, actor).await?;
+    pub async fn create(
+        &self,
+        organization: OrganizationId,
+        definition: &PipelineDefinition,
+        actor: Actor,
+    ) -> Result<CreatedPipeline, Failure> {
+        let created = create(&self.db, &self.vault, organization, definition, actor).await?;
         self.reload().await?;
         Ok(created)
+    }
+}
+
+fn not_found(name: &str) -> AppError {
+    AppError::NotFound {
+        what: "pipeline".into(),
+        name: name.into(),
     }
 }
 
@@ -151,6 +174,7 @@ impl Catalog {
 pub async fn create(
     db: &Db,
     vault: &Vault,
+    organization: OrganizationId,
     definition: &PipelineDefinition,
     actor: Actor,
 ) -> Result<CreatedPipeline, Failure> {
@@ -177,15 +201,8 @@ pub async fn create(
         actor,
         at: crate::clock::now(),
     };
-    let pipeline = store::pipelines::create_with(
-        &mut connection,
-        vault,
-        DEFAULT_ORGANIZATION,
-        definition,
-        &credentials,
-        &by,
-    )
-    .await?;
+    let pipeline =
+        store::pipelines::create_with(&mut connection, vault, organization, definition, &credentials, &by).await?;
     Ok(CreatedPipeline {
         id: pipeline.id,
         slug: pipeline.slug,

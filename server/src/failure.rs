@@ -2,7 +2,7 @@
 //! The cause of a 5xx goes to the log here and never to whoever asked.
 
 use app::AppError;
-use dash_db::DbError;
+use dash_db::{AccountError, DbError, DieselError};
 use dash_ingest::{IngestError, Problem, ProblemKind};
 use dash_metrics::QueryError;
 use dash_model::mapping::MappingError;
@@ -22,6 +22,8 @@ pub enum Failure {
     Query(#[from] QueryError),
     #[error(transparent)]
     Database(#[from] DbError),
+    #[error(transparent)]
+    Session(#[from] tower_sessions::session::Error),
     /// Already the answer.
     #[error("{}", .0.detail)]
     Problem(Box<Problem>),
@@ -36,6 +38,13 @@ impl Failure {
 
     pub fn problem(kind: ProblemKind, detail: impl Into<String>) -> Self {
         Self::Problem(Box::new(Problem::new(kind, detail)))
+    }
+}
+
+/// A transaction that could not begin or end.
+impl From<DieselError> for Failure {
+    fn from(error: DieselError) -> Self {
+        Self::Database(error.into())
     }
 }
 
@@ -67,6 +76,13 @@ impl From<Failure> for AppError {
                 field: "slug".into(),
                 reason: format!("{slug:?} is taken; choose another"),
             },
+            Failure::Database(DbError::Account(e)) => of_account(&e),
+            Failure::Session(e) => {
+                tracing::error!(error = %e, "a session could not be read or written");
+                Self::Unavailable {
+                    what: "The database".into(),
+                }
+            }
             Failure::Database(e) => {
                 tracing::error!(error = %e, "the database failed");
                 if e.is_transient() {
@@ -85,6 +101,22 @@ impl From<Failure> for AppError {
     }
 }
 
+/// What people may not do, at the field where they did it.
+fn of_account(error: &AccountError) -> AppError {
+    let words = error.to_string();
+    let field = match error {
+        AccountError::LinkGone => return AppError::Gone,
+        AccountError::EmailTaken => "email",
+        AccountError::TeamTaken => "name",
+        _ => "person",
+    };
+    let reason = words.trim_start_matches("email: ").trim_start_matches("name: ");
+    AppError::Invalid {
+        field: field.into(),
+        reason: reason.into(),
+    }
+}
+
 impl From<Failure> for Problem {
     fn from(failure: Failure) -> Self {
         match failure {
@@ -97,6 +129,16 @@ impl From<Failure> for Problem {
                 e @ (AppError::Unavailable { .. } | AppError::Transport(_)) => {
                     Self::new(ProblemKind::Unavailable, e.to_string()).retry_after(std::time::Duration::from_secs(1))
                 }
+                e @ AppError::SignIn => Self::new(
+                    ProblemKind::Unauthorized,
+                    format!("{e} Send the header Authorization: Bearer <key>."),
+                ),
+                e @ (AppError::Forbidden { .. } | AppError::Limit { .. }) => {
+                    Self::new(ProblemKind::Forbidden, e.to_string())
+                }
+                e @ AppError::Gone => Self::new(ProblemKind::NotFound, e.to_string()),
+                e @ AppError::TooMany { seconds } => Self::new(ProblemKind::RateLimited, e.to_string())
+                    .retry_after(std::time::Duration::from_secs(seconds.into())),
                 e @ AppError::Internal => Self::new(ProblemKind::Internal, e.to_string()),
             },
         }

@@ -14,6 +14,8 @@ use tokio::net::TcpListener;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
+    access::{Access, keys::Keys, rates::Rates},
+    accounts::{self, Accounts, Quotas},
     activity::Activity,
     catalog::Catalog,
     cli,
@@ -22,7 +24,7 @@ use crate::{
     figures::Figures,
     files, housekeeping,
     ingest::Ingest,
-    live::Hub,
+    live::{Hub, Watch},
     ports::Computer,
     processor::{bronze::BronzeStage, manifest::DatabaseManifest, silver::SilverStage},
     sources,
@@ -79,7 +81,8 @@ impl Running {
         let manifest = Arc::new(DatabaseManifest(db.clone()));
         let writer = Writer::new(lake.clone(), manifest, config.lake.writer(spool.oldest())).await?;
         seal(&db, &opened.vault).await?;
-        let catalog = Catalog::load(db.clone(), opened.vault).await?;
+        let vault = opened.vault;
+        let catalog = Catalog::load(db.clone(), Arc::clone(&vault)).await?;
         let activity = Activity::default();
         let figures = Figures {
             db: db.clone(),
@@ -87,13 +90,19 @@ impl Running {
             spool: spool.clone(),
             activity: activity.clone(),
         };
+        let access = Access::new(db.clone(), catalog.clone());
+        let keys = Keys::new(db.clone());
+        let quotas = Quotas::new(db.clone(), catalog.clone(), figures.clone(), config.accounts.quotas);
+        quotas.refresh().await?;
         let computer = Computer {
+            access: access.clone(),
             catalog: catalog.clone(),
             silver: silver.clone(),
             figures: figures.clone(),
         };
         // Microseconds since 1970: no two lives of a server begin in the same one.
         let hub = Hub::new(crate::clock::now().0.unsigned_abs(), Arc::new(computer));
+        let config = Arc::new(config);
         let ingest = Ingest::new(
             &db,
             spool.clone(),
@@ -102,7 +111,9 @@ impl Running {
             config.ingest.memory,
         );
         let state = State {
-            config: Arc::new(config),
+            accounts: Accounts::new(Arc::clone(&config))?,
+            rates: Rates::new(config.accounts.rates),
+            config,
             db,
             catalog: catalog.clone(),
             ingest: ingest.clone(),
@@ -113,6 +124,11 @@ impl Running {
             activity: activity.clone(),
             figures,
             hub: hub.clone(),
+            vault,
+            access,
+            keys,
+            quotas,
+            watch: Watch::default(),
         };
         let silver_stage = SilverStage {
             spool: spool.clone(),
@@ -161,10 +177,13 @@ impl Running {
         let options = LeptosOptions::builder().output_name("dash").site_addr(address).build();
         let app = web::router(self.state.clone(), options);
         tracing::info!(database = self.state.db.target(), silver = ?self.state.silver.mode(), lake = %self.state.lake.location(), "ready");
-        announce(address);
+        announce(address, accounts::set_up::link(&self.state).await?.as_deref());
         let stop = self.stop.clone();
         // A router that is given as it is makes its table of routes anew for each connection: 200 KB, for as long as that lives.
-        let server = axum::serve(listener, app.into_make_service());
+        let server = axum::serve(
+            listener,
+            app.into_make_service_with_connect_info::<std::net::SocketAddr>(),
+        );
         let server = server.with_graceful_shutdown(stop.clone().cancelled_owned());
         let server = tokio::spawn(server.into_future());
         let result = tokio::select! {
@@ -223,10 +242,16 @@ fn stage_failure(ended: Option<Result<Result<(), crate::failure::Failure>, tokio
     }
 }
 
-/// The one line that a newcomer waits for.
-fn announce(address: std::net::SocketAddr) {
+/// The one line that a newcomer waits for; while nobody has an account, a second one with the link that makes the first. It stands here
+/// and nowhere else.
+fn announce(address: std::net::SocketAddr, set_up: Option<&str>) {
     use std::io::Write;
-    let _ = writeln!(std::io::stderr(), "\n  Dash is ready: http://{address}\n");
+    let mut out = std::io::stderr();
+    let _ = writeln!(out, "\n  Dash is ready: http://{address}");
+    if let Some(path) = set_up {
+        let _ = writeln!(out, "  Make your account: http://{address}{path}");
+    }
+    let _ = writeln!(out);
 }
 
 async fn signal() {

@@ -6,9 +6,19 @@ use dash_db::Db;
 use dash_lake::{Store, WriterStatus};
 use dash_metrics::Silver;
 use dash_spool::Spool;
+use dash_vault::Vault;
 use tokio::sync::watch;
 
-use crate::{activity::Activity, catalog::Catalog, config::Config, figures::Figures, ingest::Ingest, live::Hub};
+use crate::{
+    access::{Access, keys::Keys, rates::Rates},
+    accounts::{Accounts, Quotas},
+    activity::Activity,
+    catalog::Catalog,
+    config::Config,
+    figures::Figures,
+    ingest::Ingest,
+    live::{Hub, Watch},
+};
 
 #[derive(Clone)]
 pub struct State {
@@ -23,4 +33,12 @@ pub struct State {
     pub activity: Activity,
     pub figures: Figures,
     pub hub: Hub,
+    pub vault: Arc<Vault>,
+    pub access: Access,
+    pub keys: Keys,
+    pub rates: Rates,
+    pub accounts: Accounts,
+    pub quotas: Quotas,
+    /// Which sessions have open websockets.
+    pub watch: Watch,
 }

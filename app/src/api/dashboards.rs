@@ -2,7 +2,7 @@
 
 use leptos::{prelude::*, server_fn::codec::GetUrl};
 
-use crate::{AppError, model::dashboard::Dashboard};
+use crate::{AppError, form::Done, model::dashboard::Dashboard};
 
 #[server(endpoint = "dashboards", input = GetUrl)]
 pub async fn list_dashboards() -> Result<Vec<Dashboard>, AppError> {
@@ -14,4 +14,10 @@ pub async fn list_dashboards() -> Result<Vec<Dashboard>, AppError> {
 pub async fn get_dashboard(slug: String) -> Result<Dashboard, AppError> {
     let ports = crate::ports::ports()?;
     ports.dashboards.get(&ports.viewer, &slug).await
+}
+
+#[server(endpoint = "dashboard/share")]
+pub async fn share_dashboard(slug: String, public: bool) -> Result<Done, AppError> {
+    let ports = crate::ports::ports()?;
+    ports.organizations.share(&ports.viewer, slug, public).await
 }

@@ -6,8 +6,10 @@ use leptos_router::{components::A, hooks::use_location};
 use super::{
     icon::{Icon, icons},
     live_state::LiveState,
+    menu::AccountMenu,
     theme_switch::ThemeSwitch,
 };
+use crate::here;
 
 /// Name, navigation, state of the live connection, colours.
 #[component]
@@ -16,6 +18,7 @@ pub fn Header() -> impl IntoView {
     // A dashboard is a page of the first entry.
     let on_dashboards = move || path.with(|p| p == "/" || p.starts_with("/dashboards"));
     let current = move |on: bool| on.then_some("page");
+    let signed_in = here::person().is_some();
     view! {
         <header class="sticky top-0 z-40 border-b border-line bg-surface">
             <div class="page flex min-h-14 flex-wrap items-center gap-x-2 py-1 sm:py-0">
@@ -28,14 +31,20 @@ pub fn Header() -> impl IntoView {
                         <Icon icon=icons::Dashboard />
                         "Dashboards"
                     </a>
-                    <A href="/pipelines" attr:class="nav-link">
-                        <Icon icon=icons::Pipeline />
-                        "Pipelines"
-                    </A>
+                    {signed_in
+                        .then(|| {
+                            view! {
+                                <A href="/pipelines" attr:class="nav-link">
+                                    <Icon icon=icons::Pipeline />
+                                    "Pipelines"
+                                </A>
+                            }
+                        })}
                 </nav>
                 <div class="ml-auto flex items-center gap-2">
                     <LiveState />
                     <ThemeSwitch />
+                    <AccountMenu />
                 </div>
             </div>
         </header>

@@ -6,13 +6,16 @@ use leptos::prelude::*;
 pub mod icons {
     pub use icondata_core::Icon;
     pub use icondata_hi::{
-        HiArrowPathOutlineLg as Retry, HiArrowRightOutlineLg as ArrowRight, HiBoltOutlineLg as Bolt,
+        HiArrowPathOutlineLg as Retry, HiArrowRightOnRectangleOutlineLg as SignOut,
+        HiArrowRightOutlineLg as ArrowRight, HiBoltOutlineLg as Bolt, HiBuildingOffice2OutlineLg as Organization,
         HiChartBarSquareOutlineLg as Dashboard, HiCheckCircleOutlineLg as CheckCircle, HiCheckOutlineLg as Check,
         HiChevronRightOutlineLg as ChevronRight, HiCircleStackOutlineLg as Lake, HiClipboardOutlineLg as Clipboard,
-        HiComputerDesktopOutlineLg as System, HiExclamationTriangleOutlineLg as Warning, HiInboxOutlineLg as Inbox,
-        HiMoonOutlineLg as Moon, HiPauseOutlineLg as Pause, HiPlayOutlineLg as Play, HiQueueListOutlineLg as Pipeline,
-        HiShieldCheckOutlineLg as ShieldCheck, HiSignalOutlineLg as Signal, HiSignalSlashOutlineLg as SignalLost,
-        HiSunOutlineLg as Sun,
+        HiComputerDesktopOutlineLg as System, HiDevicePhoneMobileOutlineLg as Device, HiEnvelopeOutlineLg as Mail,
+        HiExclamationTriangleOutlineLg as Warning, HiInboxOutlineLg as Inbox, HiKeyOutlineLg as Key,
+        HiLockClosedOutlineLg as Lock, HiMoonOutlineLg as Moon, HiPauseOutlineLg as Pause, HiPlayOutlineLg as Play,
+        HiQueueListOutlineLg as Pipeline, HiShieldCheckOutlineLg as ShieldCheck, HiSignalOutlineLg as Signal,
+        HiSignalSlashOutlineLg as SignalLost, HiSunOutlineLg as Sun, HiTrashOutlineLg as Trash,
+        HiUserCircleOutlineLg as Person, HiUserGroupOutlineLg as Team,
     };
 }
 

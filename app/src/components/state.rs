@@ -52,7 +52,19 @@ pub fn ErrorState(
     retry: Option<Callback<()>>,
 ) -> impl IntoView {
     // Repeating a wrong question gives the same answer.
-    let retry = retry.filter(|_| !matches!(error, AppError::NotFound { .. } | AppError::Invalid { .. }));
+    let retry = retry.filter(|_| {
+        matches!(
+            error,
+            AppError::Unavailable { .. } | AppError::Internal | AppError::Transport(_)
+        )
+    });
+    let way_in = matches!(error, AppError::SignIn).then(|| {
+        view! {
+            <a class="btn btn-primary" href="/sign-in" rel="external">
+                "Sign in"
+            </a>
+        }
+    });
     if let (Some(retry), AppError::Transport(Transport::Silent)) = (retry, &error) {
         page::when_server_answers(retry);
     }
@@ -60,6 +72,7 @@ pub fn ErrorState(
         <div class="flex flex-col items-center justify-center gap-3 px-4 py-8 text-center" role="alert">
             <Icon icon=icons::Warning size="1.75rem" class="text-bad" />
             <p class="max-w-prose text-sm text-ink">{error.to_string()}</p>
+            {way_in}
             {retry
                 .map(|retry| {
                     view! {
@@ -77,9 +90,15 @@ pub fn ErrorState(
 #[component]
 pub fn PageError(error: AppError, #[prop(optional, into)] retry: Option<Callback<()>>) -> impl IntoView {
     page::status(error.status());
+    if let (AppError::SignIn, Some(path)) = (&error, page::rendered_path()) {
+        page::redirect(&format!("/sign-in?to={}", page::encode(&path)));
+    }
     let title = match &error {
         AppError::NotFound { what, .. } => format!("No such {what}"),
         AppError::Invalid { .. } => "That question cannot be answered".to_owned(),
+        AppError::SignIn => "Sign in first".to_owned(),
+        AppError::Forbidden { .. } => "That is not allowed".to_owned(),
+        AppError::Gone => "This link does not work any more".to_owned(),
         _ => "Something is wrong".to_owned(),
     };
     view! {

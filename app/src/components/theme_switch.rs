@@ -4,7 +4,7 @@ use leptos::prelude::*;
 use leptos_router::hooks::use_location;
 
 use super::icon::{Icon, icons};
-use crate::theme::Theme;
+use crate::{page, theme::Theme};
 
 /// Three links; a script makes them instant.
 #[component]
@@ -21,7 +21,7 @@ pub fn ThemeSwitch() -> impl IntoView {
         }
     };
     let option = move |theme: Theme, label: &'static str, icon: icons::Icon| {
-        let href = move || format!("/theme?set={}&to={}", theme.name(), encode(&here()));
+        let href = move || format!("/theme?set={}&to={}", theme.name(), page::encode(&here()));
         view! {
             <a
                 class="inline-flex size-10 items-center justify-center rounded-md text-ink-2 hover:text-ink aria-[current]:bg-raised aria-[current]:text-ink"
@@ -46,28 +46,5 @@ pub fn ThemeSwitch() -> impl IntoView {
             {option(Theme::Light, "Light colours", icons::Sun)}
             {option(Theme::Dark, "Dark colours", icons::Moon)}
         </div>
-    }
-}
-
-/// Percent-encodes all but unreserved characters and the slash.
-fn encode(text: &str) -> String {
-    use std::fmt::Write;
-    text.bytes().fold(String::new(), |mut out, byte| {
-        match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'/' => out.push(char::from(byte)),
-            // Writing to a String cannot fail.
-            _ => _ = write!(out, "%{byte:02X}"),
-        }
-        out
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::encode;
-
-    #[test]
-    fn a_query_survives_within_a_query() {
-        assert_eq!(encode("/a?range=1h&x=é"), "/a%3Frange%3D1h%26x%3D%C3%A9");
     }
 }

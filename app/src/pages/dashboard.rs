@@ -3,7 +3,7 @@
 mod picker;
 mod range;
 
-use leptos::prelude::*;
+use leptos::{prelude::*, server_fn::ServerFn};
 use leptos_meta::Title;
 use leptos_router::hooks::{use_params_map, use_query_map};
 use serde::{Deserialize, Serialize};
@@ -15,9 +15,10 @@ use self::{
 use crate::{
     AppError, api,
     components::{
-        EmptyState, PageError, Skeleton, icons,
+        Badge, EmptyState, Form, Hidden, PageError, Skeleton, Submit, Tone, icons,
         widget::{WidgetView, time},
     },
+    here,
     model::{
         dashboard::{Dashboard, Widget},
         query::QueryResult,
@@ -92,6 +93,8 @@ fn Widgets(loaded: Loaded) -> impl IntoView {
     let range = chosen.range;
     let group = dashboard.slug.clone();
     let none = dashboard.widgets.is_empty();
+    let signed_in = here::person().is_some_and(|person| person.organization.is_some());
+    let share = signed_in.then(|| view! { <Share slug=dashboard.slug.clone() public=dashboard.public /> });
     let widgets = dashboard
         .widgets
         .into_iter()
@@ -101,7 +104,10 @@ fn Widgets(loaded: Loaded) -> impl IntoView {
         .into_any();
     let heading = view! {
         <div class="min-w-0">
-            <h1>{dashboard.title.clone()}</h1>
+            <div class="flex flex-wrap items-center gap-2">
+                <h1>{dashboard.title.clone()}</h1>
+                {(signed_in && dashboard.public).then(|| view! { <Badge tone=Tone::Accent>"shared with everybody"</Badge> })}
+            </div>
             {(!dashboard.description.is_empty())
                 .then(|| view! { <p class="mt-0.5 max-w-prose text-ink-2">{dashboard.description}</p> })}
         </div>
@@ -121,10 +127,24 @@ fn Widgets(loaded: Loaded) -> impl IntoView {
         <Title text=dashboard.title />
         <div class="page py-5">
             <div class="mb-4 flex flex-wrap items-start justify-between gap-x-6 gap-y-3">
-                {heading} <RangePicker chosen />
+                {heading}
+                <div class="flex flex-wrap items-center gap-2">{share} <RangePicker chosen /></div>
             </div>
             {nothing} <div class="grid grid-cols-2 gap-3 lg:grid-cols-12">{widgets}</div>
         </div>
+    }
+}
+
+/// Whether everybody who reaches this server sees it, without an account.
+#[component]
+fn Share(slug: String, public: bool) -> impl IntoView {
+    let words = if public { "Stop sharing" } else { "Share" };
+    view! {
+        <Form action=api::ShareDashboard::PATH>
+            <Hidden name="slug" value=slug />
+            <Hidden name="public" value=(!public).to_string() />
+            <Submit class="btn">{words}</Submit>
+        </Form>
     }
 }
 

@@ -40,6 +40,18 @@ pub fn address(secret: &SecretSlice<u8>, email: &Email) -> Result<SecretString, 
         .into())
 }
 
+/// The secret as people type it into an app that takes no picture: base32.
+///
+/// # Errors
+/// When the secret is not one of [`new_secret`].
+pub fn text(secret: &SecretSlice<u8>) -> Result<SecretString, SecondFactorError> {
+    let address = totp(secret, "x")?.to_url().map_err(failed)?;
+    let (_, rest) = address
+        .split_once("secret=")
+        .ok_or_else(|| failed("an address without a secret"))?;
+    Ok(rest.split('&').next().unwrap_or_default().into())
+}
+
 /// The step that a code is of, if it is one of now (seconds since 1970). A code counts once: `last` is the step of the last that did, and
 /// neither it nor an earlier one counts again.
 ///
@@ -145,6 +157,9 @@ mod tests {
             "{text}"
         );
         assert!(text.contains("issuer=Dash"), "{text}");
+        // Base32 writes five zero bits as A.
+        let zeros = super::text(&SecretSlice::from(vec![0; 20])).expect("text");
+        assert_eq!(zeros.expose_secret(), "A".repeat(32));
         assert!(check(&SecretSlice::from(vec![1, 2, 3]), "123456", 0, None).is_err());
     }
 

@@ -21,7 +21,7 @@ use crate::{
     load::{KEYED, Load, PRODUCERS, Pressure},
     postgres::Postgres,
     report::Times,
-    server::{Created, Program, Server},
+    server::{Created, Program, Reader, Server},
     tmpfs::Tmpfs,
 };
 
@@ -48,6 +48,7 @@ pub struct Rig {
     pub spool: PathBuf,
     pub tmpfs: Option<Tmpfs>,
     pipeline: Created,
+    reader: Reader,
     journal: Journal,
     seen: Seen,
     /// When the first round begins, for the times of events.
@@ -67,6 +68,7 @@ impl Rig {
         let definition = dir.join("pipeline.json");
         fs::write(&definition, DEFINITION)?;
         let pipeline = program.create_pipeline(&spool, &definition).await?;
+        let reader = program.create_reader(&spool).await?;
         let journal = Journal::create(&dir.join("acks.log"))?;
         let url = format!("{}/api/v1/ingest/{}", program.url(), pipeline.slug);
         let pressure = if short { Pressure::GENTLE } else { Pressure::FULL };
@@ -86,6 +88,7 @@ impl Rig {
             spool,
             tmpfs: None,
             pipeline,
+            reader,
             journal,
             seen: Seen::new(),
             origin_ms: origin.div_euclid(ROUND_MS) * ROUND_MS,
@@ -196,7 +199,7 @@ impl Rig {
 
     async fn stats(&self) -> anyhow::Result<Stats> {
         let url = format!("{}/api/v1/pipelines/{}/stats", self.program.url(), self.pipeline.slug);
-        let request = self.http.get(url).bearer_auth(&self.pipeline.ingest_key);
+        let request = self.http.get(url).bearer_auth(&self.reader.key);
         let text = request.send().await?.error_for_status()?.bytes().await?;
         Ok(serde_json::from_slice(&text)?)
     }

@@ -14,7 +14,7 @@ use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
 };
-use serde::Deserialize;
+use serde::{Deserialize, de::DeserializeOwned};
 use tokio::process::{Child, Command};
 
 /// What a server is started with, again and again.
@@ -32,6 +32,12 @@ pub struct Program {
 pub struct Created {
     pub slug: String,
     pub ingest_key: String,
+}
+
+/// A key as `server keys create` prints it.
+#[derive(Deserialize)]
+pub struct Reader {
+    pub key: String,
 }
 
 impl Program {
@@ -84,17 +90,25 @@ impl Program {
     pub async fn create_pipeline(&self, spool: &Path, definition: &Path) -> anyhow::Result<Created> {
         let mut command = self.command(spool, 0);
         command.args(["pipelines", "create", "--file"]).arg(definition);
+        self.made(command).await
+    }
+
+    /// Makes a key that reads figures.
+    pub async fn create_reader(&self, spool: &Path) -> anyhow::Result<Reader> {
+        let mut command = self.command(spool, 0);
+        command.args(["keys", "create", "--scope", "read", "--name", "crash"]);
+        self.made(command).await
+    }
+
+    async fn made<T: DeserializeOwned>(&self, mut command: Command) -> anyhow::Result<T> {
         let out = command
             .output()
             .await
             .with_context(|| format!("running {}", self.path.display()))?;
         if !out.status.success() {
-            bail!(
-                "pipelines create failed: {}",
-                String::from_utf8_lossy(&out.stderr).trim()
-            );
+            bail!("{command:?} failed: {}", String::from_utf8_lossy(&out.stderr).trim());
         }
-        serde_json::from_slice(&out.stdout).context("reading what pipelines create printed")
+        serde_json::from_slice(&out.stdout).context("reading what the server printed")
     }
 
     /// Starts a life.

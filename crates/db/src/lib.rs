@@ -13,7 +13,8 @@ pub mod store;
 #[cfg(feature = "test-support")]
 pub mod test_support;
 
-pub use diesel_async::AsyncPgConnection;
+pub use diesel::result::Error as DieselError;
+pub use diesel_async::{AsyncConnection, AsyncPgConnection};
 pub use error::{AccountError, DbError};
 pub use migrate::{migrate, revert_all};
 pub use pool::{Db, PoolSizes, RowConnection};

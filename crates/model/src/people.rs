@@ -117,8 +117,7 @@ pub struct Account {
     pub name: String,
     pub email: String,
     pub has_password: bool,
-    /// Recovery codes that are left, when there is a second factor.
-    pub recovery_codes: Option<u32>,
+    pub second_factor: SecondFactorState,
     pub devices: Vec<Device>,
     pub passkeys: Vec<Passkey>,
     /// Accounts elsewhere: issuer, subject, address.
@@ -151,6 +150,19 @@ pub struct Identity {
     pub issuer: String,
     pub subject: String,
     pub email: Option<String>,
+}
+
+/// Whether sign-in asks for a code.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum SecondFactorState {
+    Off,
+    /// Until a code of it was typed.
+    Begun(SecondFactorStart),
+    On {
+        /// That are left.
+        recovery_codes: u32,
+    },
 }
 
 /// A second factor that is about to be switched on.

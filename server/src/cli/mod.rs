@@ -3,6 +3,7 @@
 mod audit;
 mod config;
 pub mod database;
+mod keys;
 mod pipelines;
 mod reconcile;
 mod secrets;
@@ -32,11 +33,20 @@ enum Command {
     /// Bring the database up to date and stop.
     Migrate,
     /// Print every variable, its value and where it came from.
-    Config,
+    Config {
+        /// Print a file to set them in instead.
+        #[arg(long)]
+        sample: bool,
+    },
     /// Make and look at pipelines.
     Pipelines {
         #[command(subcommand)]
         command: Pipelines,
+    },
+    /// API keys of services.
+    Keys {
+        #[command(subcommand)]
+        command: Keys,
     },
     /// Who did what.
     Audit {
@@ -72,6 +82,19 @@ enum Pipelines {
 }
 
 #[derive(Subcommand)]
+enum Keys {
+    /// Make a key; prints it as JSON, the only time that it is shown.
+    Create(keys::Create),
+    /// All keys that are not revoked, as JSON.
+    List,
+    /// End a key.
+    Revoke {
+        /// Its id, or dash_ and the part that is no secret.
+        key: String,
+    },
+}
+
+#[derive(Subcommand)]
 enum Audit {
     /// Check that no entry of the log was changed or taken out; prints the number of entries and the hash of the last for each organization,
     /// as JSON. Note them elsewhere: a log that was cut at its end still holds. Ends with 1 when one does not hold.
@@ -97,8 +120,11 @@ impl Arguments {
 
     /// Does what was asked, and says how the process ends.
     pub fn execute(self) -> anyhow::Result<ExitCode> {
+        if let Command::Config { sample: true } = self.command {
+            return print(&crate::config::sample()).map(|()| ExitCode::SUCCESS);
+        }
         let config = Config::from_process()?;
-        if let Command::Config = self.command {
+        if let Command::Config { .. } = self.command {
             return config::print(&config).map(|()| ExitCode::SUCCESS);
         }
         init_log(&config);
@@ -112,10 +138,15 @@ impl Arguments {
                 Command::Audit { command: Audit::Verify } => return audit::verify(&config).await,
                 Command::Serve => crate::run::serve(config).await,
                 Command::Migrate => database::migrate(&config).await,
-                Command::Config => Ok(()),
+                Command::Config { .. } => Ok(()),
                 Command::Secrets {
                     command: Secrets::Rotate,
                 } => secrets::rotate(&config).await,
+                Command::Keys { command } => match command {
+                    Keys::Create(arguments) => keys::create(&config, &arguments).await,
+                    Keys::List => keys::list(&config).await,
+                    Keys::Revoke { key } => keys::revoke(&config, &key).await,
+                },
                 Command::DemoFlights => crate::demo::post_flights(&config).await,
                 Command::Pipelines { command } => match command {
                     Pipelines::Create { file } => pipelines::create(&config, &file).await,

@@ -13,7 +13,14 @@ use crate::{catalog, config::Config};
 pub async fn create(config: &Config, file: &Path) -> anyhow::Result<()> {
     let definition = read(file)?;
     let opened = database::open(config).await?;
-    let created = catalog::create(&opened.db, &opened.vault, &definition, Actor::operator()).await;
+    let created = catalog::create(
+        &opened.db,
+        &opened.vault,
+        DEFAULT_ORGANIZATION,
+        &definition,
+        Actor::operator(),
+    )
+    .await;
     opened.close().await?;
     print(&serde_json::to_string_pretty(&created?)?)
 }

@@ -17,6 +17,9 @@ pub enum ConfigError {
     },
     #[error("{variable} is not set; it is needed because {why}")]
     Missing { variable: &'static str, why: String },
+    /// Its parser names the variable and says more than the table.
+    #[error("{0}")]
+    Said(String),
     #[error("{variable} and {variable}_FILE are both set; set one of them")]
     Twice { variable: &'static str },
     #[error("{variable}_FILE: {path:?} cannot be read ({reason}); allowed is a text file that holds the value alone")]

@@ -3,6 +3,7 @@
 //! [`variables`] is the one table of names, defaults and meanings. Each concern reads its own into a small struct;
 //! `server config` prints [`Config::table`], `.env.sample` is [`sample`].
 
+mod accounts;
 mod database;
 mod error;
 mod ingest;
@@ -21,6 +22,7 @@ use std::{net::SocketAddr, path::Path, time::Duration};
 
 use self::reader::Reader;
 pub use self::{
+    accounts::{Accounts, Mail, Quotas, Rates},
     database::Database,
     error::{ConfigError, check_names},
     ingest::Ingest,
@@ -35,6 +37,7 @@ pub use self::{
 #[derive(Clone, Debug)]
 pub struct Config {
     pub process: Process,
+    pub accounts: Accounts,
     pub database: Database,
     pub secrets: Secrets,
     pub lake: Lake,
@@ -61,12 +64,14 @@ impl Config {
         let mut reader = Reader::new(get);
         let process = Process::read(&mut reader)?;
         let database = Database::read(&mut reader, &process)?;
+        let accounts = Accounts::read(&mut reader, &process, &database)?;
         let secrets = Secrets::read(&mut reader, &process, &database)?;
         let lake = Lake::read(&mut reader)?;
         let ingest = Ingest::read(&mut reader)?;
         let spool = spool::read(&mut reader, &process, &ingest)?;
         Ok(Self {
             process,
+            accounts,
             database,
             secrets,
             lake,

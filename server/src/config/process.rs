@@ -8,7 +8,7 @@ use super::{ConfigError, reader::Reader, value::switch};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Process {
-    /// DASH_ADDR: on the loopback.
+    /// DASH_ADDR
     pub address: SocketAddr,
     /// DASH_DATA
     pub data: PathBuf,
@@ -24,7 +24,7 @@ pub struct Process {
 
 impl Process {
     pub(super) fn read<F: Fn(&str) -> Option<String>>(reader: &mut Reader<'_, F>) -> Result<Self, ConfigError> {
-        let address = reader.required("DASH_ADDR", loopback)?;
+        let address = reader.required("DASH_ADDR", address)?;
         let data = reader.required("DASH_DATA", |text| Some(text.to_owned()))?;
         reader.set_data(&data);
         Ok(Self {
@@ -40,10 +40,9 @@ impl Process {
     }
 }
 
-fn loopback(text: &str) -> Option<SocketAddr> {
-    let address: SocketAddr = match text.strip_prefix("localhost:") {
-        Some(port) => ([127, 0, 0, 1], port.parse().ok()?).into(),
-        None => text.parse().ok()?,
-    };
-    address.ip().is_loopback().then_some(address)
+fn address(text: &str) -> Option<SocketAddr> {
+    match text.strip_prefix("localhost:") {
+        Some(port) => Some(([127, 0, 0, 1], port.parse().ok()?).into()),
+        None => text.parse().ok(),
+    }
 }

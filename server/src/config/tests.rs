@@ -82,8 +82,11 @@ fn the_sample_uncommented_is_the_default() {
 #[test]
 fn what_is_wrong_is_one_line_with_name_finding_and_remedy() {
     for (name, value, remedy) in [
-        ("DASH_ADDR", "0.0.0.0:3000", "until there are accounts"),
-        ("DASH_ADDR", "192.168.1.5:80", "loopback"),
+        ("DASH_URL", "https://dash.example.org/path", "without a path"),
+        ("DASH_URL", "ftp://dash.example.org", "https://host"),
+        ("DASH_SIGN_UP", "yes", "invited or open"),
+        ("DASH_TRUSTED_PROXIES", "10.0.0.0/99", "networks"),
+        ("DASH_RATE_API", "0", "1 to 1000000"),
         ("DASH_ADDR", "3000", "127.0.0.1:3000"),
         ("DASH_NODE", "256", "0 to 255"),
         ("DASH_DEMO", "maybe", "1 or 0"),
@@ -102,6 +105,22 @@ fn what_is_wrong_is_one_line_with_name_finding_and_remedy() {
             line.starts_with(&format!("{name}: found ")) && line.contains(remedy),
             "{line}"
         );
+    }
+    // What another one has to be for, or what has a parser of its own.
+    for (name, value, begins, remedy) in [
+        ("DASH_ADDR", "0.0.0.0:3000", "DASH_URL", "DASH_ADDR"),
+        (
+            "DASH_SMTP_URL",
+            "smtps://ada:secret@mail.example.org",
+            "DASH_MAIL_FROM",
+            "DASH_SMTP_URL",
+        ),
+        ("DASH_EGRESS_ALLOW", "10.0.0.0/99", "DASH_EGRESS_ALLOW", "10.0.0.0/99"),
+        ("DASH_OIDC", "[{}]", "DASH_OIDC[0]", "slug"),
+    ] {
+        let line = line(&[(name, value)]);
+        assert!(line.starts_with(begins) && line.contains(remedy), "{line}");
+        assert!(!line.contains("secret@"), "{line}");
     }
     assert!(line(&[("DASH_NODE", "1\n2")]).contains(r#""1\n2""#));
 }

@@ -36,6 +36,11 @@ pub fn age(text: &str) -> Option<Duration> {
         .then(|| Duration::from_secs(seconds))
 }
 
+/// A whole number.
+pub fn count(text: &str) -> Option<u64> {
+    text.parse().ok()
+}
+
 /// `1` or `0`, and the words that mean them.
 pub fn switch(text: &str) -> Option<bool> {
     match text.to_ascii_lowercase().as_str() {

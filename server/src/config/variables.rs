@@ -40,6 +40,7 @@ const fn secret(name: &'static str, allowed: &'static str, meaning: &'static str
 }
 
 const SIZE: &str = "a size such as 512KiB, 16MiB or 4GiB";
+const COUNT: &str = "a whole number, 0 or more";
 const AGE: &str = "a duration of at least 1 s, such as 60s, 5m, 24h or 7d";
 
 /// In the order in which they are shown.
@@ -50,7 +51,7 @@ pub const SECTIONS: &[Section] = &[
             plain(
                 "DASH_ADDR",
                 "127.0.0.1:3000",
-                "a loopback address with a port, such as 127.0.0.1:3000 or [::1]:3000; others are refused until there are accounts",
+                "an address with a port, such as 127.0.0.1:3000 or 0.0.0.0:3000; one that is not on the loopback needs DASH_URL",
                 "Where it listens; port 0 takes any free one.",
             ),
             plain(
@@ -82,6 +83,77 @@ pub const SECTIONS: &[Section] = &[
                 "info",
                 "levels (error, warn, info, debug, trace), also per module: info,dash_spool=debug",
                 "What is logged.",
+            ),
+        ],
+    },
+    Section {
+        title: "People: how they reach this server and get in",
+        variables: &[
+            plain(
+                "DASH_URL",
+                "",
+                "https://host or http://host, with a port where it needs one, without a path",
+                "How people reach it; links in letters begin so. With https cookies are for https alone. Where it listens when not set.",
+            ),
+            plain(
+                "DASH_SIGN_UP",
+                "invited",
+                "invited or open",
+                "Who may make an account: those who are invited, or everybody.",
+            ),
+            secret(
+                "DASH_SMTP_URL",
+                "smtps://user:password@host:465 or smtp://user:password@host:587",
+                "The mail server for invitations and links. When it is not set, a private server on the loopback shows letters on a page.",
+            ),
+            plain(
+                "DASH_MAIL_FROM",
+                "",
+                "an address such as Dash <dash@example.org>",
+                "Whom letters come from; needed with DASH_SMTP_URL.",
+            ),
+            secret(
+                "DASH_OIDC",
+                r#"a JSON array such as [{"slug":"google","name":"Google","issuer":"https://accounts.google.com","client_id":"..","client_secret":".."}]"#,
+                "OpenID Connect providers whose accounts sign people in.",
+            ),
+            plain(
+                "DASH_TRUSTED_PROXIES",
+                "",
+                "addresses or networks with commas between, such as 10.0.0.0/8",
+                "Proxies whose X-Forwarded-For is believed; else the address of the connection counts.",
+            ),
+            plain(
+                "DASH_EGRESS_ALLOW",
+                "",
+                "networks, addresses or hosts with commas between, such as 10.1.0.0/16 or broker.internal:9092",
+                "Private addresses that this server may connect to for users; all others of that kind are refused.",
+            ),
+            plain(
+                "DASH_RATE_INGEST",
+                "",
+                "a whole number from 1 to 1000000",
+                "Requests a second that one pipeline may get; beyond it senders get 429. As many as come when not set.",
+            ),
+            plain(
+                "DASH_RATE_API",
+                "100",
+                "a whole number from 1 to 1000000",
+                "Requests a second that one key may make for reading; beyond it 429.",
+            ),
+        ],
+    },
+    Section {
+        title: "What each organization may have; as much as there is room for when not set",
+        variables: &[
+            plain("DASH_MAX_PIPELINES", "", COUNT, "Pipelines."),
+            plain("DASH_MAX_EVENTS", "", COUNT, "Events in a calendar month (UTC)."),
+            plain("DASH_MAX_LAKE", "", SIZE, "Objects in the lake, all together."),
+            plain(
+                "DASH_MAX_MEMBERS",
+                "",
+                COUNT,
+                "Members, those who are invited included.",
             ),
         ],
     },

@@ -60,8 +60,11 @@ pub async fn seed(state: &State) -> Result<(), Failure> {
     let mut keys = DemoKeys::read(&state.config.process.data)?;
     for (position, demo) in demos()?.into_iter().enumerate() {
         let slug = demo.pipeline.validate()?;
-        if state.catalog.get(&slug).is_none() {
-            let created = state.catalog.create(&demo.pipeline, Actor::system()).await?;
+        if state.catalog.get(DEFAULT_ORGANIZATION, &slug).is_none() {
+            let created = state
+                .catalog
+                .create(DEFAULT_ORGANIZATION, &demo.pipeline, Actor::system())
+                .await?;
             keys.insert(slug, created.ingest_key)?;
         }
         let mut connection = state.db.diesel().await?;
@@ -75,6 +78,9 @@ pub async fn seed(state: &State) -> Result<(), Failure> {
                 description: d.description,
                 range: d.range,
                 widgets: d.widgets,
+                team: None,
+                // Whoever has no account yet sees what Dash does.
+                public: true,
             };
             store::dashboards::upsert(&mut connection, DEFAULT_ORGANIZATION, &dashboard, position as i32).await?;
         }
@@ -84,7 +90,7 @@ pub async fn seed(state: &State) -> Result<(), Failure> {
 
 /// Sends the earthquakes through the ordinary way in, once.
 pub async fn send_earthquakes(state: &State) -> Result<(), Failure> {
-    let entry = state.catalog.find(EARTHQUAKES).await?;
+    let entry = state.catalog.find(DEFAULT_ORGANIZATION, EARTHQUAKES).await?;
     if state.figures.of(&entry).await?.received > 0 {
         return Ok(());
     }

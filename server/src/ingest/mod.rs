@@ -2,9 +2,9 @@
 //!
 //! HTTP stays in [`crate::web`]; the built-in sources and the demo come in through the same [`Ingest::accept`].
 
-mod authenticate;
 mod idempotency;
 mod lake_acks;
+mod sender;
 
 use std::{sync::Arc, time::Duration};
 
@@ -15,9 +15,9 @@ use dash_model::{receipt::Receipt, record::RecordSet};
 use dash_spool::{NewBatch, Spool};
 use tokio::sync::Semaphore;
 
-pub use authenticate::Authenticator;
 pub use idempotency::Answers;
 pub use lake_acks::LakeAcks;
+pub use sender::{Sender, signed};
 
 use crate::{activity::Activity, catalog::Entry, failure::Failure};
 
@@ -39,7 +39,6 @@ pub struct Posted {
 #[derive(Clone)]
 pub struct Ingest {
     pub limits: Limits,
-    pub authenticator: Authenticator,
     answers: Answers,
     spool: Spool,
     activity: Activity,
@@ -56,7 +55,6 @@ impl Ingest {
     pub fn new(db: &Db, spool: Spool, activity: Activity, limits: Limits, in_flight: usize) -> Self {
         Self {
             limits,
-            authenticator: Authenticator::new(db.clone()),
             answers: Answers::new(db.clone()),
             spool,
             activity,

@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use app::AppError;
+use app::{AppError, ports::Viewer};
 use async_trait::async_trait;
 use dash_metrics::Parts;
 use dash_model::{
@@ -30,8 +30,8 @@ use super::topic::History;
 /// Where states come from.
 #[async_trait]
 pub trait Compute: Send + Sync + 'static {
-    /// The pipeline whose writes change this topic.
-    async fn pipeline(&self, topic: &Topic) -> Result<PipelineId, AppError>;
+    /// The topic in the one way to name it, if the viewer may follow it, and the pipeline whose writes change it.
+    async fn admit(&self, viewer: &Viewer, topic: Topic) -> Result<(Topic, PipelineId), AppError>;
     /// The state as it is now. What is known of an earlier one may save work.
     async fn compute(&self, topic: &Topic, before: Option<Before>) -> Result<Computed, AppError>;
 }
@@ -115,14 +115,13 @@ impl Hub {
     }
 
     /// Follows a topic for as long as the answer is kept.
-    pub async fn follow(&self, topic: &Topic) -> Result<Arc<Followed>, AppError> {
-        if let Some(followed) = self.0.topics.lock().get(topic).and_then(Weak::upgrade) {
-            return Ok(followed);
-        }
-        let pipeline = self.0.compute.pipeline(topic).await?;
+    ///
+    /// # Errors
+    /// When the viewer may not, or there is nothing of this name for them.
+    pub async fn follow(&self, viewer: &Viewer, topic: Topic) -> Result<Arc<Followed>, AppError> {
+        let (topic, pipeline) = self.0.compute.admit(viewer, topic).await?;
         let mut topics = self.0.topics.lock();
-        // Somebody may have been faster while the pipeline was looked up.
-        if let Some(followed) = topics.get(topic).and_then(Weak::upgrade) {
+        if let Some(followed) = topics.get(&topic).and_then(Weak::upgrade) {
             return Ok(followed);
         }
         let followed = Arc::new(Followed {
@@ -261,8 +260,8 @@ mod tests {
 
     #[async_trait]
     impl Compute for Counting {
-        async fn pipeline(&self, _: &Topic) -> Result<PipelineId, AppError> {
-            Ok(PipelineId(uuid::Uuid::nil()))
+        async fn admit(&self, _: &Viewer, topic: Topic) -> Result<(Topic, PipelineId), AppError> {
+            Ok((topic, PipelineId(uuid::Uuid::nil())))
         }
 
         async fn compute(&self, _: &Topic, before: Option<Before>) -> Result<Computed, AppError> {
@@ -291,6 +290,10 @@ mod tests {
         }
     }
 
+    fn nobody() -> Viewer {
+        Viewer::nobody(dash_model::DEFAULT_ORGANIZATION)
+    }
+
     fn topic() -> Topic {
         Topic::Query(QuerySpec {
             query: MetricQuery {
@@ -312,7 +315,7 @@ mod tests {
         let hub = Hub::new(1, compute.clone());
         let mut viewers = Vec::new();
         for _ in 0..100 {
-            viewers.push(hub.follow(&topic()).await.expect("follow"));
+            viewers.push(hub.follow(&nobody(), topic()).await.expect("follow"));
         }
         viewers[0]
             .history
@@ -338,7 +341,7 @@ mod tests {
     async fn writes_without_end_leave_pauses() {
         let compute = Arc::new(Counting::default());
         let hub = Hub::new(1, compute.clone());
-        let _viewer = hub.follow(&topic()).await.expect("follow");
+        let _viewer = hub.follow(&nobody(), topic()).await.expect("follow");
         let begun = Instant::now();
         while begun.elapsed() < Duration::from_secs(1) {
             hub.committed(&[commit(None)]);
@@ -354,7 +357,7 @@ mod tests {
     async fn a_computation_is_told_the_times_of_all_commits_since_the_last() {
         let compute = Arc::new(Counting::default());
         let hub = Hub::new(1, compute.clone());
-        let viewer = hub.follow(&topic()).await.expect("follow");
+        let viewer = hub.follow(&nobody(), topic()).await.expect("follow");
         let mut changes = viewer.history.changes();
         changes.wait_for(|s| *s >= 1).await.expect("published");
         hub.committed(&[commit(Some(5..=6)), commit(None), commit(Some(1..=2))]);
@@ -376,14 +379,14 @@ mod tests {
     #[tokio::test]
     async fn who_comes_back_after_the_topic_ended_gets_a_snapshot() {
         let hub = Hub::new(1, Arc::new(Counting::default()));
-        let a = hub.follow(&topic()).await.expect("follow");
+        let a = hub.follow(&nobody(), topic()).await.expect("follow");
         a.history.changes().wait_for(|s| *s >= 1).await.expect("published");
         let Some(Update::Snapshot { place, .. }) = a.history.since(None) else {
             panic!("a state was published")
         };
         drop(a);
         sleep(Duration::from_secs(2)).await;
-        let b = hub.follow(&topic()).await.expect("follow");
+        let b = hub.follow(&nobody(), topic()).await.expect("follow");
         b.history
             .changes()
             .wait_for(|s| *s >= place.seq)
@@ -396,7 +399,7 @@ mod tests {
     async fn a_topic_ends_with_its_last_follower() {
         let compute = Arc::new(Counting::default());
         let hub = Hub::new(1, compute.clone());
-        drop(hub.follow(&topic()).await.expect("follow"));
+        drop(hub.follow(&nobody(), topic()).await.expect("follow"));
         sleep(Duration::from_secs(2)).await;
         let computed = compute.computed.load(Ordering::SeqCst);
         sleep(Duration::from_secs(2)).await;

@@ -9,8 +9,10 @@ mod hub;
 mod session;
 mod socket;
 mod topic;
+mod watch;
 
 pub use hub::{Before, Commit, Compute, Computed, Hub, PartsOf};
 pub use session::serve;
 pub use socket::Socket;
 pub use topic::Update;
+pub use watch::{Watch, Watched};

@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use app::AppError;
+use app::ports::Viewer;
 use dash_model::{
     Micros,
     live::{ClientMessage, Place, ServerMessage, Topic},
@@ -23,6 +23,7 @@ use super::{
     hub::{Followed, Hub},
     socket::{End, Socket, Turn},
     topic::Update,
+    watch::Watched,
 };
 
 /// Time between heartbeats.
@@ -32,24 +33,25 @@ const SILENCE: Duration = Duration::from_secs(60);
 /// Subscriptions of one socket, and refusals that wait for it.
 const MAX_SUBSCRIPTIONS: usize = 200;
 
-/// Serves one socket until it ends.
-pub async fn serve(hub: Hub, mut socket: Socket) {
-    let End::Told { code, why } = run(hub, &mut socket).await else {
+/// Serves one socket until it ends, or the session that it belongs to.
+pub async fn serve(hub: Hub, mut socket: Socket, viewer: Viewer, watched: Watched) {
+    let End::Told { code, why } = run(hub, &mut socket, &viewer, &watched).await else {
         return;
     };
     tracing::debug!(%code, why, "a live socket is closed");
     if code == CloseCode::Invalid && socket.is_free() {
         // What the framework answers; the reason for whoever wrote the message comes with the end.
-        let error = AppError::from_server_fn_error(ServerFnErrorErr::Deserialization(why.clone()));
+        let error = app::AppError::from_server_fn_error(ServerFnErrorErr::Deserialization(why.clone()));
         let _ = socket.send(Frame::failure(&error));
     }
     // Boxed, since it would make room for itself in every session that goes on.
     Box::pin(socket.close(code, &why)).await;
 }
 
-async fn run(hub: Hub, socket: &mut Socket) -> End {
+async fn run(hub: Hub, socket: &mut Socket, viewer: &Viewer, watched: &Watched) -> End {
     let mut session = Session::default();
     let mut closed = pin!(hub.closed());
+    let mut ended = pin!(watched.ended());
     let mut beat = pin!(sleep(HEARTBEAT));
     let mut last_heard = Instant::now();
     loop {
@@ -67,7 +69,7 @@ async fn run(hub: Hub, socket: &mut Socket) -> End {
                 Ok(Turn::Alive) => last_heard = Instant::now(),
                 Ok(Turn::Heard(message)) => {
                     last_heard = Instant::now();
-                    if let Err(end) = session.hear(&hub, message).await {
+                    if let Err(end) = session.hear(&hub, viewer, message).await {
                         return end;
                     }
                 }
@@ -82,6 +84,7 @@ async fn run(hub: Hub, socket: &mut Socket) -> End {
                 session.beat_due = true;
                 beat.as_mut().reset(Instant::now() + HEARTBEAT);
             }
+            () = &mut ended => return End::Told { code: CloseCode::Policy, why: "the session has ended".into() },
             () = &mut closed => return End::Told { code: CloseCode::Away, why: "the server stops".into() },
         }
     }
@@ -118,7 +121,7 @@ impl Default for Session {
 }
 
 impl Session {
-    async fn hear(&mut self, hub: &Hub, message: ClientMessage) -> Result<(), End> {
+    async fn hear(&mut self, hub: &Hub, viewer: &Viewer, message: ClientMessage) -> Result<(), End> {
         match message {
             ClientMessage::Ping => {}
             ClientMessage::Unsubscribe { sub } => {
@@ -126,7 +129,7 @@ impl Session {
                 self.waiting.retain(|w| *w != sub);
             }
             ClientMessage::Subscribe { sub, topic, resume } => {
-                match subscribe(hub, &topic, resume, self.subscriptions.len()).await {
+                match subscribe(hub, viewer, topic, resume, self.subscriptions.len()).await {
                     Ok(subscription) => {
                         let changes = subscription.followed.history.changes();
                         self.changes.insert(sub, WatchStream::new(changes));
@@ -180,11 +183,17 @@ impl Session {
     }
 }
 
-async fn subscribe(hub: &Hub, topic: &Topic, seen: Option<Place>, count: usize) -> Result<Subscription, String> {
+async fn subscribe(
+    hub: &Hub,
+    viewer: &Viewer,
+    topic: Topic,
+    seen: Option<Place>,
+    count: usize,
+) -> Result<Subscription, String> {
     if count >= MAX_SUBSCRIPTIONS {
         return Err(format!("one page follows at most {MAX_SUBSCRIPTIONS} topics"));
     }
-    let followed = hub.follow(topic).await.map_err(|e| e.to_string())?;
+    let followed = hub.follow(viewer, topic).await.map_err(|e| e.to_string())?;
     Ok(Subscription {
         followed,
         seen,
@@ -229,6 +238,7 @@ fn now() -> Micros {
 mod tests {
     use std::sync::atomic::{AtomicU64, Ordering};
 
+    use app::AppError;
     use async_trait::async_trait;
     use dash_model::{
         PipelineId,
@@ -243,7 +253,7 @@ mod tests {
     };
 
     use super::*;
-    use crate::live::{Before, Commit, Compute, Computed};
+    use crate::live::{Before, Commit, Compute, Computed, Watch};
 
     /// States of which each begins anew and takes a megabyte.
     #[derive(Default)]
@@ -251,8 +261,8 @@ mod tests {
 
     #[async_trait]
     impl Compute for Large {
-        async fn pipeline(&self, _: &Topic) -> Result<PipelineId, AppError> {
-            Ok(PipelineId(uuid::Uuid::nil()))
+        async fn admit(&self, _: &Viewer, topic: Topic) -> Result<(Topic, PipelineId), AppError> {
+            Ok((topic, PipelineId(uuid::Uuid::nil())))
         }
 
         async fn compute(&self, _: &Topic, _: Option<Before>) -> Result<Computed, AppError> {
@@ -284,7 +294,12 @@ mod tests {
         let address = listener.local_addr().expect("address");
         let (theirs, ours) = tokio::join!(TcpStream::connect(address), listener.accept());
         let ours = Socket::new(ours.expect("accepted").0, b"");
-        tokio::spawn(serve(hub.clone(), ours));
+        tokio::spawn(serve(
+            hub.clone(),
+            ours,
+            Viewer::nobody(dash_model::DEFAULT_ORGANIZATION),
+            Watch::default().join(None),
+        ));
         let mut viewer = WebSocketStream::from_raw_socket(theirs.expect("connected"), Role::Client, None).await;
         let subscribe = ClientMessage::Subscribe {
             sub: 1,

@@ -14,11 +14,7 @@ use dash_model::{
 };
 use futures::{StreamExt, stream};
 
-use crate::{
-    catalog::{Catalog, Entry},
-    failure::Failure,
-    state::State,
-};
+use crate::{catalog::Entry, failure::Failure, state::State};
 
 /// Questions of one page that are asked at the same time.
 const AT_ONCE: usize = 4;
@@ -27,12 +23,8 @@ pub struct FromState(pub State);
 
 #[async_trait]
 impl Metrics for FromState {
-    async fn query(&self, _viewer: &Viewer, specs: Vec<QuerySpec>) -> Vec<Result<QueryResult, AppError>> {
-        let ask = |spec: QuerySpec| async move {
-            answer(&self.0.catalog, &self.0.silver, &spec)
-                .await
-                .map_err(AppError::from)
-        };
+    async fn query(&self, viewer: &Viewer, specs: Vec<QuerySpec>) -> Vec<Result<QueryResult, AppError>> {
+        let ask = |spec: QuerySpec| async move { answer(&self.0, viewer, &spec).await.map_err(AppError::from) };
         stream::iter(specs).map(ask).buffered(AT_ONCE).collect().await
     }
 }
@@ -40,9 +32,10 @@ impl Metrics for FromState {
 /// Answers from the active mapping version of the pipeline that is asked about.
 ///
 /// # Errors
-/// When there is no such pipeline or metric; the words list what there is.
-pub async fn answer(catalog: &Catalog, silver: &Silver, spec: &QuerySpec) -> Result<QueryResult, Failure> {
-    Question::of(catalog, spec).await?.ask(silver).await
+/// When the viewer may not ask, or there is no such pipeline or metric; the words list what there is.
+pub async fn answer(state: &State, viewer: &Viewer, spec: &QuerySpec) -> Result<QueryResult, Failure> {
+    let entry = state.access.question(viewer, spec).await?;
+    Question::of(entry, spec)?.ask(&state.silver).await
 }
 
 /// A question whose pipeline and metric exist.
@@ -53,8 +46,7 @@ pub struct Question<'a> {
 }
 
 impl<'a> Question<'a> {
-    pub async fn of(catalog: &Catalog, spec: &'a QuerySpec) -> Result<Self, Failure> {
-        let entry = catalog.find(&spec.query.pipeline).await?;
+    pub fn of(entry: Arc<Entry>, spec: &'a QuerySpec) -> Result<Self, Failure> {
         let unit = unit(&entry, &spec.query.metric)?;
         Ok(Self { spec, entry, unit })
     }

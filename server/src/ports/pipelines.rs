@@ -6,11 +6,12 @@ use app::{
     ports::{Pipelines, Viewer},
 };
 use async_trait::async_trait;
+use dash_accounts::policy::Action;
 use dash_db::store;
-use dash_model::{record::RecordSet, stats::RecentEvent};
+use dash_model::{DEFAULT_ORGANIZATION, record::RecordSet, stats::RecentEvent};
 use dash_transform::Input;
 
-use crate::{activity::RawEvent, catalog::Entry, failure::Failure, state::State};
+use crate::{access::allow, activity::RawEvent, catalog::Entry, failure::Failure, state::State};
 
 /// Rows of a list on a page.
 const MANY: usize = 100;
@@ -21,21 +22,22 @@ pub struct FromState(pub State);
 
 #[async_trait]
 impl Pipelines for FromState {
-    async fn list(&self, _viewer: &Viewer) -> Result<Vec<PipelineOverview>, AppError> {
+    async fn list(&self, viewer: &Viewer) -> Result<Vec<PipelineOverview>, AppError> {
+        allow(viewer, Action::SeePeople, None, ("organization", ""))?;
         let mut all = Vec::new();
-        for entry in self.0.catalog.all() {
+        for entry in self.0.access.pipelines(viewer) {
             all.push(self.overview(&entry).await?);
         }
         Ok(all)
     }
 
-    async fn get(&self, _viewer: &Viewer, pipeline: &str) -> Result<PipelineOverview, AppError> {
-        let entry = self.0.catalog.find(pipeline).await?;
+    async fn get(&self, viewer: &Viewer, pipeline: &str) -> Result<PipelineOverview, AppError> {
+        let entry = self.0.access.pipeline(viewer, Action::See, pipeline).await?;
         self.overview(&entry).await
     }
 
-    async fn recent(&self, _viewer: &Viewer, pipeline: &str) -> Result<Vec<RecentEvent>, AppError> {
-        let entry = self.0.catalog.find(pipeline).await?;
+    async fn recent(&self, viewer: &Viewer, pipeline: &str) -> Result<Vec<RecentEvent>, AppError> {
+        let entry = self.0.access.pipeline(viewer, Action::See, pipeline).await?;
         let mut events = self.0.activity.recent(entry.pipeline.id);
         if events.is_empty() {
             events = self.newest_of_lake(&entry).await?;
@@ -45,8 +47,8 @@ impl Pipelines for FromState {
         Ok(shown)
     }
 
-    async fn quarantine(&self, _viewer: &Viewer, pipeline: &str) -> Result<Vec<QuarantineEntry>, AppError> {
-        let entry = self.0.catalog.find(pipeline).await?;
+    async fn quarantine(&self, viewer: &Viewer, pipeline: &str) -> Result<Vec<QuarantineEntry>, AppError> {
+        let entry = self.0.access.pipeline(viewer, Action::See, pipeline).await?;
         let mut connection = self.0.db.diesel().await.map_err(Failure::from)?;
         let rows = store::quarantine::list(&mut connection, entry.pipeline.id, MANY as i64)
             .await
@@ -60,8 +62,15 @@ impl Pipelines for FromState {
         Ok(shown.collect())
     }
 
-    async fn getting_started(&self, _viewer: &Viewer) -> Result<GettingStarted, AppError> {
-        Ok(crate::demo::getting_started(&self.0))
+    async fn getting_started(&self, viewer: &Viewer) -> Result<GettingStarted, AppError> {
+        allow(viewer, Action::SeePeople, None, ("organization", ""))?;
+        let mut start = crate::demo::getting_started(&self.0);
+        // A key is for those who may send with it.
+        let own = viewer.organization == DEFAULT_ORGANIZATION;
+        if !own || allow(viewer, Action::Ingest, None, ("pipeline", "")).is_err() {
+            start.ingest_key = None;
+        }
+        Ok(start)
     }
 }
 

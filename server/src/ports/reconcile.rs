@@ -7,12 +7,12 @@ use app::{
     ports::{Reconcile, Viewer},
 };
 use async_trait::async_trait;
-use dash_db::store;
+use dash_accounts::policy::Action;
 use dash_metrics::{BooksOptions, Floor};
 use dash_model::{pipeline::Pipeline, reconcile::Reconciliation};
 use tokio::sync::Mutex;
 
-use crate::{failure::Failure, state::State};
+use crate::{access::allow, state::State};
 
 /// Longest that one statement may take for a page; the command line waits as long as it takes.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -38,17 +38,23 @@ impl FromState {
     }
 
     async fn pipelines(&self, viewer: &Viewer, pipeline: Option<&str>) -> Result<Vec<Pipeline>, AppError> {
-        let mut connection = self.state.db.diesel().await.map_err(Failure::from)?;
-        let Some(name) = pipeline else {
-            let all = store::pipelines::list(&mut connection, viewer.organization).await;
-            return Ok(all.map_err(Failure::from)?);
-        };
-        let found = store::pipelines::get(&mut connection, viewer.organization, name).await;
-        let found = found.map_err(Failure::from)?.ok_or_else(|| AppError::NotFound {
-            what: "pipeline".into(),
-            name: name.into(),
-        })?;
-        Ok(vec![found])
+        allow(viewer, Action::SeePeople, None, ("organization", ""))?;
+        Ok(match pipeline {
+            Some(name) => vec![
+                self.state
+                    .access
+                    .pipeline(viewer, Action::See, name)
+                    .await?
+                    .pipeline
+                    .clone(),
+            ],
+            None => {
+                // One that another process made meanwhile is checked as well.
+                self.state.catalog.reload().await?;
+                let all = self.state.access.pipelines(viewer);
+                all.iter().map(|entry| entry.pipeline.clone()).collect()
+            }
+        })
     }
 }
 

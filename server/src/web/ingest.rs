@@ -16,7 +16,12 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::problem::ProblemResponse;
-use crate::{catalog::Entry, failure::Failure, ingest::Posted, state::State};
+use crate::{
+    catalog::Entry,
+    failure::Failure,
+    ingest::{self, Posted, Sender},
+    state::State,
+};
 
 /// Take events.
 ///
@@ -56,7 +61,15 @@ pub async fn post_events(
 ) -> Result<(StatusCode, [(&'static str, &'static str); 1], Json<Receipt>), ProblemResponse> {
     let Query(Parameters { ack }) =
         parameters.map_err(|e| Failure::problem(ProblemKind::InvalidRequest, e.body_text()))?;
-    let entry = state.catalog.find(&pipeline).await?;
+    let sender = Sender {
+        catalog: &state.catalog,
+        access: &state.access,
+        keys: &state.keys,
+    };
+    let authorization = headers.get(header::AUTHORIZATION).and_then(|v| v.to_str().ok());
+    let entry = sender.entry(&pipeline, authorization).await?;
+    state.rates.ingest(entry.pipeline.id)?;
+    state.quotas.take_events(entry.pipeline.organization)?;
     let receipt = take(&state, &entry, &headers, body).await?;
     let reached = match ack {
         Ack::Lake if state.ingest.in_lake(&entry, &receipt, LAKE_PATIENCE).await => "lake",
@@ -97,16 +110,12 @@ async fn take(
         Some(key) => Some(IdempotencyKey::new(key)?),
         None => None,
     };
-    // A key is checked before the body is read; a signature needs the body.
-    let signed = entry.pipeline.source.signature().is_some() && text("authorization").is_none();
-    if !signed {
-        state.ingest.authenticator.sender(entry, text, &[]).await?;
-    }
+    let signed = text("authorization").is_none();
     let announced = announced_length(headers, state.ingest.limits.body_bytes)?;
     let share = state.ingest.reserve(announced, encoding)?;
     let body = read(body, state).await?;
     if signed {
-        state.ingest.authenticator.sender(entry, text, &body).await?;
+        ingest::signed(entry, text, &body)?;
     }
     let posted = Posted {
         body,
@@ -117,6 +126,11 @@ async fn take(
     };
     let receipt = state.ingest.accept(entry, posted).await;
     drop(share);
+    if let Ok(receipt) = &receipt {
+        state
+            .quotas
+            .took_events(entry.pipeline.organization, receipt.accepted.into());
+    }
     receipt
 }
 

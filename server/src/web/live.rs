@@ -3,10 +3,12 @@
 //! The function is declared for the browser's sake: its client is generated from it. What the framework would serve it with keeps 128 KiB
 //! and three tasks for each viewer, and copies every message; docs/adr/0006 says more.
 
-use app::api::Live;
+use std::sync::Arc;
+
+use app::{api::Live, ports::Viewer};
 use axum::{
     body::Body,
-    extract::{Request, State},
+    extract::{Extension, Request, State as Shared},
     response::{IntoResponse, Response},
 };
 use dash_ingest::{Problem, ProblemKind};
@@ -17,13 +19,21 @@ use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::handshake::server::create_response_with_body;
 
 use super::problem::ProblemResponse;
-use crate::live::{Hub, Socket, serve};
+use crate::{
+    access::caller::Caller,
+    live::{Hub, Socket, Watched, serve},
+    state::State,
+};
 
 /// Where the browser's end of the server function connects to.
 pub const PATH: &str = <Live as ServerFn>::PATH;
 
-/// Makes a websocket of the connection. Until there are accounts every viewer is the owner of this machine.
-pub async fn open(State(hub): State<Hub>, mut request: Request) -> Response {
+/// Makes a websocket of the connection, for whoever asks; what they may follow is decided topic by topic.
+pub async fn open(
+    Shared(state): Shared<State>,
+    Extension(caller): Extension<Arc<Caller>>,
+    mut request: Request,
+) -> Response {
     let answer = match create_response_with_body(&request, Body::empty) {
         Ok(answer) => answer,
         Err(error) => {
@@ -31,12 +41,14 @@ pub async fn open(State(hub): State<Hub>, mut request: Request) -> Response {
             return ProblemResponse(Problem::new(ProblemKind::InvalidRequest, detail)).into_response();
         }
     };
-    tokio::spawn(upgraded(hyper::upgrade::on(&mut request), hub));
+    let watched = state.watch.join(caller.hash);
+    let upgrade = hyper::upgrade::on(&mut request);
+    tokio::spawn(upgraded(upgrade, state.hub.clone(), caller.viewer.clone(), watched));
     answer
 }
 
 /// From the handshake to the end of the socket; a task of its own, the only one that a viewer costs.
-async fn upgraded(upgrade: OnUpgrade, hub: Hub) {
+async fn upgraded(upgrade: OnUpgrade, hub: Hub, viewer: Viewer, watched: Watched) {
     let upgraded = match upgrade.await {
         Ok(upgraded) => upgraded,
         // Whoever asked has left meanwhile.
@@ -47,7 +59,7 @@ async fn upgraded(upgrade: OnUpgrade, hub: Hub) {
             let socket = Socket::new(parts.io.into_inner(), &parts.read_buf);
             // What was read while it still was HTTP is not kept.
             drop(parts.read_buf);
-            serve(hub, socket).await;
+            serve(hub, socket, viewer, watched).await;
         }
         Err(_) => tracing::error!("a live socket needs a connection over TCP, without anything in between"),
     }

@@ -13,23 +13,29 @@ use utoipa::{
 #[derive(OpenApi)]
 #[openapi(
     info(title = "Dash", description = "Events in, metrics out. Errors are application/problem+json with a stable type."),
-    modifiers(&IngestKey),
+    modifiers(&SecuritySchemes),
     components(schemas(ReceiptBody, ProblemBody, StatsBody, QueryBody))
 )]
 struct Head;
 
-struct IngestKey;
+struct SecuritySchemes;
 
-impl Modify for IngestKey {
+impl Modify for SecuritySchemes {
     fn modify(&self, document: &mut Document) {
-        let scheme = HttpBuilder::new()
-            .scheme(HttpAuthScheme::Bearer)
-            .description(Some("An ingest key of the pipeline"))
-            .build();
-        document
-            .components
-            .get_or_insert_default()
-            .add_security_scheme("ingest_key", SecurityScheme::Http(scheme));
+        let components = document.components.get_or_insert_default();
+        for (name, meaning) in [
+            (
+                "ingest_key",
+                "A key of the pipeline, or an API key that may send events",
+            ),
+            ("api_key", "An API key that may read"),
+        ] {
+            let scheme = HttpBuilder::new()
+                .scheme(HttpAuthScheme::Bearer)
+                .description(Some(meaning))
+                .build();
+            components.add_security_scheme(name, SecurityScheme::Http(scheme));
+        }
     }
 }
 

@@ -16,7 +16,7 @@ use dash_ingest::ProblemKind;
 use dash_model::query::{Aggregation, MetricQuery, QueryResult, QuerySpec, Shape, TimeRange};
 use serde::Deserialize;
 
-use super::problem::ProblemResponse;
+use super::{problem::ProblemResponse, reader};
 use crate::{failure::Failure, ports::answer, state::State};
 
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
@@ -56,7 +56,7 @@ pub struct Parameters {
         )),
         (status = "4XX", description = "The question is wrong; detail says where", body = super::openapi::ProblemBody, content_type = "application/problem+json"),
     ),
-    security(("ingest_key" = [])),
+    security((), ("api_key" = [])),
 )]
 pub async fn get_query(
     Shared(state): Shared<State>,
@@ -65,11 +65,9 @@ pub async fn get_query(
 ) -> Result<Response, ProblemResponse> {
     let Query(parameters) = parameters.map_err(|e| Failure::problem(ProblemKind::InvalidRequest, e.body_text()))?;
     let form = Form::from_accept(headers.get(header::ACCEPT).and_then(|v| v.to_str().ok()))?;
-    let entry = state.catalog.find(&parameters.pipeline).await?;
-    let key = headers.get(header::AUTHORIZATION).and_then(|v| v.to_str().ok());
-    state.ingest.authenticator.key(&entry, key).await?;
+    let viewer = reader::of(&state, &headers).await?;
     let spec = parameters.spec(crate::clock::now().millis())?;
-    let result = answer(&state.catalog, &state.silver, &spec).await?;
+    let result = answer(&state, &viewer, &spec).await?;
     form.render(&result)
         .map_err(|e| Failure::internal(e.to_string()).into())
 }

@@ -1,4 +1,4 @@
-//! Every route.
+//! Every route. What each asks of whoever comes is in [`super::routes`].
 
 use axum::{
     Router,
@@ -8,23 +8,30 @@ use axum::{
 use leptos::prelude::LeptosOptions;
 use leptos_axum::LeptosRoutes;
 use tower_http::{catch_panic::CatchPanicLayer, compression::CompressionLayer, trace::TraceLayer};
-use utoipa_axum::{router::OpenApiRouter, routes};
+use tower_sessions::{Expiry, SessionManagerLayer, cookie::SameSite};
+use utoipa_axum::{router::OpenApiRouter, routes as paths};
 
-use super::{guard, health, ingest, live, openapi, problem, query, site, stats, theme};
-use crate::state::State;
+use super::{
+    audit, cookies, forms, guard, health, identify, ingest, live, openapi, problem, query, routes, site, stats, theme,
+};
+use crate::{access::session::DbSessions, ports::Shared, state::State};
+
+/// Somebody who does not come for so long has to sign in again.
+const SESSION: time::Duration = time::Duration::days(30);
 
 /// The whole of Dash over HTTP.
 pub fn router(state: State, options: LeptosOptions) -> Router {
     let (api, document) = OpenApiRouter::with_openapi(openapi::document())
-        .routes(routes!(ingest::post_events))
-        .routes(routes!(stats::get_stats))
-        .routes(routes!(query::get_query))
+        .routes(paths!(ingest::post_events))
+        .routes(paths!(stats::get_stats))
+        .routes(paths!(query::get_query))
         .split_for_parts();
     let api = api
         .route("/api/v1/openapi.json", get(move || openapi::serve(document.clone())))
         .route("/api/v1/{*rest}", axum::routing::any(problem::no_such_address))
         .method_not_allowed_fallback(problem::no_such_method)
-        .with_state(state.clone());
+        .with_state(state.clone())
+        .layer(from_fn(guard::private_answers));
 
     let health = Router::new()
         .route("/healthz", get(health::alive))
@@ -34,9 +41,9 @@ pub fn router(state: State, options: LeptosOptions) -> Router {
     let live = Router::new()
         .route(live::PATH, get(live::open))
         .method_not_allowed_fallback(problem::no_such_method)
-        .with_state(state.hub.clone());
+        .with_state(state.clone());
 
-    let provide = site::context(&state);
+    let provide = site::context(&state, Shared::new(&state));
     // The framework would serve the live channel as well; it is ours.
     let pages = leptos_axum::generate_route_list_with_exclusions(app::App, Some(vec![live::PATH.into()]));
     let site = Router::new()
@@ -49,14 +56,34 @@ pub fn router(state: State, options: LeptosOptions) -> Router {
         .fallback(site::files(&state, provide))
         .with_state(options)
         .layer(map_response(site::own_status))
+        .layer(from_fn(routes::declared))
+        .layer(from_fn_with_state(state.clone(), forms::forms));
+
+    let exports = Router::new()
+        .route("/organization/audit.csv", get(audit::csv))
+        .route("/organization/audit.json", get(audit::json))
+        .with_state(state.clone());
+
+    let secure = state.config.accounts.is_secure();
+    let sessions = SessionManagerLayer::new(DbSessions(state.db.clone()))
+        .with_name(cookies::session_name(secure))
+        .with_secure(secure)
+        // A link in a letter opens the page as the one who is signed in.
+        .with_same_site(SameSite::Lax)
+        .with_expiry(Expiry::OnInactivity(SESSION));
+    let people = Router::new()
+        .merge(site)
+        .merge(exports)
         .layer(CompressionLayer::new().br(true).gzip(true))
-        .layer(from_fn(guard::security_headers));
+        .layer(from_fn_with_state(state.clone(), guard::security_headers))
+        .merge(live)
+        .layer(from_fn_with_state(state.clone(), identify::identify))
+        .layer(sessions);
 
     Router::new()
         .merge(api)
-        .merge(live)
-        .merge(site)
-        .layer(from_fn_with_state(state.config.address(), guard::own_host))
+        .merge(people)
+        .layer(from_fn_with_state(state, guard::own_host))
         .merge(health)
         .layer(CatchPanicLayer::custom(problem::panicked))
         .layer(TraceLayer::new_for_http().make_span_with(guard::span))

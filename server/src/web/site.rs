@@ -1,10 +1,12 @@
 //! Pages, server functions and files. All three get the same context: whoever lacks it answers 503.
 
+use std::sync::Arc;
+
 use app::AppError;
 use axum::{
     body::Body,
     extract::Request,
-    http::{HeaderValue, StatusCode, header},
+    http::{HeaderValue, StatusCode, header, request::Parts},
     response::{IntoResponse, Response},
     routing::{MethodRouter, any},
 };
@@ -17,22 +19,26 @@ use leptos_axum::ResponseOptions;
 use tower::ServiceExt;
 use tower_http::services::ServeDir;
 
-use crate::{ports::ports, state::State};
+use crate::{access::caller::Caller, ports::Shared, state::State};
 
 /// Most that an error in words can take.
 const ERROR_BYTES: usize = 64 << 10;
 
-/// Puts the ports into the context, and the policy for scripts onto the response.
-pub fn context(state: &State) -> impl Fn() + Clone + Send + Sync + 'static {
-    let ports = ports(state);
+/// Puts the ports of whoever asks into the context, and the policy for scripts onto the response.
+pub fn context(state: &State, shared: Shared) -> impl Fn() + Clone + Send + Sync + 'static {
+    let secure = state.config.accounts.is_secure();
     move || {
-        provide_context(ports.clone());
+        let caller = use_context::<Parts>().and_then(|parts| parts.extensions.get::<Arc<Caller>>().cloned());
+        if let Some(caller) = caller {
+            provide_context(shared.of(caller));
+        }
         let (Some(nonce), Some(response)) = (use_nonce(), use_context::<ResponseOptions>()) else {
             return;
         };
         let policy = format!(
             "default-src 'self'; script-src 'self' 'wasm-unsafe-eval' 'nonce-{nonce}'; style-src 'self' 'unsafe-inline'; \
-             img-src 'self' data:; connect-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+             img-src 'self' data:; connect-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'{}",
+            if secure { "; upgrade-insecure-requests" } else { "" }
         );
         if let Ok(policy) = HeaderValue::from_str(&policy) {
             response.insert_header(header::CONTENT_SECURITY_POLICY, policy);

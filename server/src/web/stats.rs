@@ -5,9 +5,10 @@ use axum::{
     extract::{Path, State as Shared},
     http::HeaderMap,
 };
+use dash_accounts::policy::Action;
 use dash_model::stats::PipelineStats;
 
-use super::problem::ProblemResponse;
+use super::{problem::ProblemResponse, reader};
 use crate::state::State;
 
 /// Figures of a pipeline.
@@ -22,15 +23,14 @@ use crate::state::State;
         (status = 200, description = "As of now", body = super::openapi::StatsBody),
         (status = "4XX", description = "No key, or no such pipeline", body = super::openapi::ProblemBody, content_type = "application/problem+json"),
     ),
-    security(("ingest_key" = [])),
+    security(("api_key" = [])),
 )]
 pub async fn get_stats(
     Shared(state): Shared<State>,
     Path(pipeline): Path<String>,
     headers: HeaderMap,
 ) -> Result<Json<PipelineStats>, ProblemResponse> {
-    let entry = state.catalog.find(&pipeline).await?;
-    let key = headers.get("authorization").and_then(|v| v.to_str().ok());
-    state.ingest.authenticator.key(&entry, key).await?;
+    let viewer = reader::of(&state, &headers).await?;
+    let entry = state.access.pipeline(&viewer, Action::See, &pipeline).await?;
     Ok(Json(state.figures.of(&entry).await?))
 }

@@ -82,7 +82,6 @@ fn a_wrong_value_stops_the_start_with_one_line() {
         String::from_utf8_lossy(&out.stderr).into_owned()
     };
     for (name, value, allowed) in [
-        ("DASH_ADDR", "0.0.0.0:3000", "loopback"),
         ("DASH_ADDR", "nonsense", "127.0.0.1:3000"),
         ("DASH_DEMO", "maybe", "0"),
         ("DASH_LAKE", "gs://bucket", "s3://"),

@@ -111,7 +111,8 @@ async fn killed_under_load_it_loses_nothing_and_counts_nothing_twice() {
                 "http://{}/api/v1/pipelines/{slug}/stats",
                 url.split('/').nth(2).unwrap()
             );
-            let stats = settled(&client, &url, key).await;
+            let reader = reader(data.path(), &address);
+            let stats = settled(&client, &url, &reader).await;
             assert!(
                 stats.accepted >= acknowledged,
                 "{acknowledged} were acknowledged: {stats:?}"
@@ -160,6 +161,16 @@ async fn settled(client: &Client, url: &str, key: &str) -> PipelineStats {
     }
 }
 
+/// A key that reads.
+fn reader(data: &Path, database: &str) -> String {
+    let made = command(
+        data,
+        database,
+        &["keys", "create", "--scope", "read", "--name", "crash"],
+    );
+    made["key"].as_str().unwrap().to_owned()
+}
+
 fn create(data: &Path, database: &str) -> Value {
     let file = data.join("pipeline.json");
     std::fs::write(
@@ -167,9 +178,17 @@ fn create(data: &Path, database: &str) -> Value {
         r#"{"name":"crash","mapping":{"metrics":[{"name":"value","path":"value"}]}}"#,
     )
     .unwrap();
+    command(
+        data,
+        database,
+        &["pipelines", "create", "--file", file.to_str().unwrap()],
+    )
+}
+
+/// What a command of the server prints.
+fn command(data: &Path, database: &str, arguments: &[&str]) -> Value {
     let made = Command::new(env!("CARGO_BIN_EXE_server"))
-        .args(["pipelines", "create", "--file"])
-        .arg(&file)
+        .args(arguments)
         .env("DASH_DATA", data)
         .env("DATABASE_URL", database)
         .env("DASH_SECRET_KEY", secret_key())

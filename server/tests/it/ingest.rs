@@ -75,12 +75,7 @@ async fn a_record_that_does_not_fit_waits_in_quarantine_with_a_reason_for_each_f
         (stats.accepted, stats.mapped, stats.quarantined, stats.bronze_rows),
         (2, 1, 1, 2)
     );
-    let page = app
-        .client
-        .get(format!("{}/api/quarantine?pipeline=strict", app.url))
-        .send()
-        .await
-        .unwrap();
+    let page = app.page("/api/quarantine?pipeline=strict").await;
     let entries: Value = page.json().await.unwrap();
     let fields: Vec<&str> = entries[0]["reasons"]
         .as_array()
@@ -211,8 +206,16 @@ async fn every_refusal_has_its_status_and_its_type() {
         ),
         (
             "no pipeline",
-            app.client.post(format!("{}/api/v1/ingest/nothing", app.url)).body("{}"),
+            app.client
+                .post(format!("{}/api/v1/ingest/nothing", app.url))
+                .bearer_auth(&pipeline.ingest_key)
+                .body("{}"),
             (404, "/problems/not-found"),
+        ),
+        (
+            "no pipeline and no key",
+            app.client.post(format!("{}/api/v1/ingest/nothing", app.url)).body("{}"),
+            (401, "/problems/unauthorized"),
         ),
         (
             "media type",

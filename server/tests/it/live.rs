@@ -4,6 +4,8 @@ use std::{pin::Pin, time::Duration};
 
 use app::{AppError, api::Live};
 use dash_model::{
+    DEFAULT_ORGANIZATION, DashboardId,
+    dashboard::{Dashboard, Widget, WidgetKind, WidgetQuery},
     live::{ClientMessage, Patch, Place, ServerMessage, State, Topic},
     query::{Aggregation, MetricQuery, QueryResult, QuerySpec, Shape, TimeRange},
     shared::Shared,
@@ -45,13 +47,18 @@ fn address(app: &TestApp) -> String {
 
 impl Browser {
     async fn open(app: &TestApp, shows: Option<(Place, QueryResult)>) -> Self {
+        Self::open_as(app, &app.owner.cookie, shows).await
+    }
+
+    async fn open_as(app: &TestApp, cookie: &str, shows: Option<(Place, QueryResult)>) -> Self {
+        let path = format!("{cookie} {}", address(app));
         type Declared = <Live as ServerFn>::Protocol;
         type Server = <Live as ServerFn>::Server;
         type Receives = BoxedStream<ServerMessage, AppError>;
         let (sends, input) = mpsc::unbounded();
         let input = Live::from(BoxedStream::from(input));
         let receives: Receives =
-            <Declared as Protocol<Live, Receives, Native, Server, AppError>>::run_client(&address(app), input)
+            <Declared as Protocol<Live, Receives, Native, Server, AppError>>::run_client(&path, input)
                 .await
                 .expect("a socket");
         let receives = receives.into();
@@ -230,7 +237,11 @@ struct Raw(WebSocketStream<TcpStream>);
 impl Raw {
     async fn open(app: &TestApp) -> Self {
         let stream = TcpStream::connect(app.url.trim_start_matches("http://")).await.unwrap();
-        let (socket, _) = client_async(address(app), stream).await.unwrap();
+        let mut request = address(app).into_client_request().unwrap();
+        let headers = request.headers_mut();
+        headers.insert("origin", app.url.parse().unwrap());
+        headers.insert("cookie", app.owner.cookie.parse().unwrap());
+        let (socket, _) = client_async(request, stream).await.unwrap();
         Self(socket)
     }
 
@@ -396,6 +407,88 @@ async fn a_page_of_another_site_gets_no_socket() {
     let stream = TcpStream::connect(app.url.trim_start_matches("http://")).await.unwrap();
     let error = client_async(request, stream).await.expect_err("refused");
     assert!(error.to_string().contains("403"), "{error}");
+}
+
+/// Cross-site WebSocket hijacking: the browser of somebody who is signed in opens a socket for another site's page, with their cookie.
+#[tokio::test]
+async fn a_socket_with_a_cookie_needs_an_origin() {
+    let app = TestApp::start().await;
+    for origin in [None, Some("null"), Some("https://127.0.0.1.evil.test")] {
+        let mut request = address(&app).into_client_request().unwrap();
+        let headers = request.headers_mut();
+        headers.insert("cookie", app.owner.cookie.parse().unwrap());
+        if let Some(origin) = origin {
+            headers.insert("origin", HeaderValue::from_static(origin));
+        }
+        let stream = TcpStream::connect(app.url.trim_start_matches("http://")).await.unwrap();
+        let error = client_async(request, stream).await.expect_err("refused");
+        assert!(error.to_string().contains("403"), "{origin:?}: {error}");
+    }
+}
+
+#[tokio::test]
+async fn nobody_follows_what_is_not_shared_and_everybody_what_is() {
+    let app = TestApp::start().await;
+    let pipeline = app.pipeline("live", value_mapping()).await;
+    post(&app, &pipeline, 1).await;
+    let mut nobody = Browser::open_as(&app, "", None).await;
+    loop {
+        match nobody.receive().await {
+            ServerMessage::Refused { why, .. } => break assert!(why.contains("Sign in"), "{why}"),
+            ServerMessage::Heartbeat { .. } => {}
+            other => panic!("{other:?}"),
+        }
+    }
+    share(&app, spec().query).await;
+    let mut everybody = Browser::open_as(&app, "", None).await;
+    everybody.until(1).await;
+}
+
+/// A dashboard that is shared with everybody and asks this.
+async fn share(app: &TestApp, query: MetricQuery) {
+    let board = Dashboard {
+        id: DashboardId(uuid::Uuid::now_v7()),
+        slug: "shared".into(),
+        title: "Shared".into(),
+        description: String::new(),
+        range: TimeRange::All,
+        widgets: vec![Widget {
+            id: "w".into(),
+            title: "W".into(),
+            kind: WidgetKind::Line,
+            queries: vec![WidgetQuery {
+                label: "w".into(),
+                query,
+            }],
+            unit: None,
+            decimals: None,
+            max_points: None,
+            columns: 6,
+            rows: 3,
+        }],
+        team: None,
+        public: true,
+    };
+    let mut connection = app.database.db().diesel().await.unwrap();
+    dash_db::store::dashboards::upsert(&mut connection, DEFAULT_ORGANIZATION, &board, 0)
+        .await
+        .unwrap();
+    app.running().state.access.forget_shares();
+}
+
+#[tokio::test]
+async fn the_sockets_of_a_session_close_within_five_seconds_of_its_end() {
+    let app = TestApp::start().await;
+    let mut raw = Raw::open(&app).await;
+    raw.send(Message::Binary(b"\0\"Ping\"".to_vec().into())).await;
+    let mut connection = app.database.db().diesel().await.unwrap();
+    // As another node does it: this one is not told.
+    dash_db::store::sessions::end_all(&mut connection, app.owner.user, None)
+        .await
+        .unwrap();
+    let ended = std::time::Instant::now();
+    assert_eq!(raw.closed().await, (CloseCode::Policy, "the session has ended".into()));
+    assert!(ended.elapsed() < Duration::from_secs(5), "took {:?}", ended.elapsed());
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@
     reason = "a test fails by a panic; clippy sees only the functions marked as tests"
 )]
 
+mod accounts;
 mod cli;
 mod crash;
 mod health;
@@ -14,9 +15,11 @@ mod limits;
 mod live;
 mod native;
 mod openapi;
+mod policy;
 mod query;
 mod reconcile;
 mod restart;
+mod safety;
 mod signed;
 mod site;
 mod util;

@@ -10,7 +10,10 @@ use leptos::server_fn::{
     response::browser::BrowserResponse,
 };
 use tokio::net::TcpStream;
-use tokio_tungstenite::{client_async, tungstenite::Message};
+use tokio_tungstenite::{
+    client_async,
+    tungstenite::{Message, client::IntoClientRequest, http::HeaderValue},
+};
 
 pub struct Native;
 
@@ -32,9 +35,18 @@ impl Client<AppError> for Native {
         ),
         AppError,
     > {
-        let host = url.trim_start_matches("ws://").split('/').next().unwrap_or_default();
+        let host = url.split("ws://").nth(1).and_then(|rest| rest.split('/').next());
+        let host = host.unwrap_or_default();
         let stream = TcpStream::connect(host).await.map_err(|e| failed(&e))?;
-        let (socket, _) = client_async(url, stream).await.map_err(|e| failed(&e))?;
+        // What a browser sends by itself stands before the address here.
+        let (cookie, url) = url.split_once(' ').unwrap_or(("", url));
+        let mut request = url.into_client_request().map_err(|e| failed(&e))?;
+        let headers = request.headers_mut();
+        headers.insert("origin", header(&format!("http://{host}"))?);
+        if !cookie.is_empty() {
+            headers.insert("cookie", header(cookie)?);
+        }
+        let (socket, _) = client_async(request, stream).await.map_err(|e| failed(&e))?;
         let (sink, stream) = socket.split();
         let received = stream.filter_map(|message| {
             ready(match message {
@@ -52,6 +64,10 @@ impl Client<AppError> for Native {
     fn spawn(future: impl Future<Output = ()> + Send + 'static) {
         tokio::spawn(future);
     }
+}
+
+fn header(text: &str) -> Result<HeaderValue, AppError> {
+    text.parse().map_err(|e| failed(&e))
 }
 
 fn failed(error: &dyn std::fmt::Display) -> AppError {

@@ -2,6 +2,8 @@
 
 use serde_json::Value;
 
+use dash_model::{DEFAULT_ORGANIZATION, account::Scope};
+
 use crate::util::{TestApp, problem, value_mapping};
 
 const FROM: i64 = 1_700_000_000_000;
@@ -46,7 +48,7 @@ async fn two_hours_fit_into_their_pixels_and_add_up() {
 #[tokio::test]
 async fn csv_and_arrow_say_what_json_says() {
     let app = TestApp::start().await;
-    let pipeline = with_points(&app).await;
+    with_points(&app).await;
     let (from, to) = (FROM.to_string(), (FROM + 10_000).to_string());
     let url = format!(
         "{}/api/v1/query?pipeline=many&metric=value&by=sensor&from={from}&to={to}",
@@ -55,7 +57,7 @@ async fn csv_and_arrow_say_what_json_says() {
     let get = |accept: &str| {
         app.client
             .get(&url)
-            .bearer_auth(&pipeline.ingest_key)
+            .bearer_auth(&app.reader)
             .header("accept", accept)
             .send()
     };
@@ -102,33 +104,26 @@ async fn a_wrong_question_says_which_part_and_what_is_allowed() {
 }
 
 #[tokio::test]
-async fn nothing_is_answered_without_a_key_of_the_pipeline() {
+async fn nothing_is_answered_without_a_key_that_may_read() {
     let app = TestApp::start().await;
     let pipeline = app.pipeline("mine", value_mapping()).await;
-    let other = app.pipeline("theirs", value_mapping()).await;
     let url = format!("{}/api/v1/query?pipeline=mine&metric=value", app.url);
-    assert_eq!(problem(app.client.get(&url).send().await.unwrap()).await.0, 401);
+    let status = async |key: Option<&str>| {
+        let request = app.client.get(&url);
+        let request = match key {
+            Some(key) => request.bearer_auth(key),
+            None => request,
+        };
+        request.send().await.unwrap().status().as_u16()
+    };
+    assert_eq!(status(None).await, 401);
+    assert_eq!(status(Some("dash_nonsense")).await, 401);
     assert_eq!(
-        problem(
-            app.client
-                .get(&url)
-                .bearer_auth(&other.ingest_key)
-                .send()
-                .await
-                .unwrap()
-        )
-        .await
-        .0,
-        401
+        status(Some(&pipeline.ingest_key)).await,
+        403,
+        "a key for events reads nothing"
     );
-    assert_eq!(
-        app.client
-            .get(&url)
-            .bearer_auth(&pipeline.ingest_key)
-            .send()
-            .await
-            .unwrap()
-            .status(),
-        200
-    );
+    let ingest = app.api_key(DEFAULT_ORGANIZATION, Scope::Ingest, None).await;
+    assert_eq!(status(Some(&ingest)).await, 403, "nor does another one for events");
+    assert_eq!(status(Some(&app.reader)).await, 200);
 }

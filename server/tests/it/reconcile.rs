@@ -438,7 +438,7 @@ async fn what_cannot_be_checked_ends_with_another_code_than_a_difference() {
 async fn the_page_says_the_same_without_a_script() {
     let app = app(Engine::Auto).await;
     let get = async |path: &str| {
-        let page = app.client.get(format!("{}{path}", app.url)).send().await.unwrap();
+        let page = app.page(path).await;
         (page.status().as_u16(), page.text().await.unwrap())
     };
     let (status, html) = get("/reconcile").await;

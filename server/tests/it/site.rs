@@ -11,12 +11,7 @@ async fn pages_are_rendered_with_their_numbers() {
         .await
         .unwrap();
     app.settled(&pipeline).await;
-    let page = app
-        .client
-        .get(format!("{}/pipelines/shown", app.url))
-        .send()
-        .await
-        .unwrap();
+    let page = app.page("/pipelines/shown").await;
     assert_eq!(page.status(), 200);
     let policy = page.headers()["content-security-policy"].to_str().unwrap().to_owned();
     assert!(
@@ -33,7 +28,7 @@ async fn pages_are_rendered_with_their_numbers() {
 async fn what_is_not_there_is_a_page_with_404() {
     let app = TestApp::start().await;
     for path in ["/nothing", "/dashboards/nothing", "/pipelines/nothing"] {
-        let page = app.client.get(format!("{}{path}", app.url)).send().await.unwrap();
+        let page = app.page(path).await;
         assert_eq!(page.status(), 404, "{path}");
         assert!(page.text().await.unwrap().contains("</html>"), "{path}");
     }
@@ -47,12 +42,7 @@ async fn a_browser_that_asks_for_what_is_not_there_is_told_so() {
         ("recent-events?pipeline=nothing", 404),
         ("pipelines", 200),
     ] {
-        let answer = app
-            .client
-            .get(format!("{}/api/{question}", app.url))
-            .send()
-            .await
-            .unwrap();
+        let answer = app.page(&format!("/api/{question}")).await;
         assert_eq!(answer.status(), status, "{question}");
     }
 }

@@ -2,17 +2,39 @@
 
 use std::{
     collections::HashMap,
+    net::SocketAddr,
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use dash_db::{Db, PoolSizes, store::audit::Actor, test_support::TestDatabase};
+use app::form::Notice;
+use dash_db::{
+    Db, PoolSizes, store,
+    store::{
+        api_keys::NewApiKey,
+        audit::Actor,
+        sessions::{Kept, SessionHash},
+    },
+    test_support::TestDatabase,
+};
 use dash_metrics::Mode;
-use dash_model::{pipeline::CreatedPipeline, stats::PipelineStats};
+use dash_model::{
+    DEFAULT_ORGANIZATION, Micros, OrganizationId, TeamId, UserId,
+    account::{OrganizationRole as Role, Scope},
+    pipeline::CreatedPipeline,
+    stats::PipelineStats,
+};
 use reqwest::{Client, RequestBuilder, Response};
+use secrecy::ExposeSecret;
 use serde_json::{Value, json};
-use server::{cli::database::Opened, config::Config, run::Running};
+use server::{
+    access::session::{SIGNED_IN, SignedIn, hash_of},
+    cli::database::Opened,
+    config::Config,
+    run::Running,
+};
 use tempfile::TempDir;
+use tower_sessions::session::Id;
 
 pub struct TestApp {
     pub url: String,
@@ -21,6 +43,10 @@ pub struct TestApp {
     pub database: TestDatabase,
     /// What keeps the metrics.
     pub mode: Mode,
+    /// A key that reads everything.
+    pub reader: String,
+    /// Somebody who owns the first organization.
+    pub owner: Member,
     variables: HashMap<String, String>,
     running: Option<(Running, tokio::task::JoinHandle<()>)>,
 }
@@ -45,12 +71,16 @@ impl TestApp {
             ("DASH_LAKE_AGE".to_owned(), "1s".to_owned()),
         ]);
         all.extend(variables.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())));
+        let reader = api_key(database.db(), DEFAULT_ORGANIZATION, Scope::Read, None).await;
+        let owner = member(database.db(), DEFAULT_ORGANIZATION, Role::Owner, "owner").await;
         let mut app = Self {
             url: String::new(),
             client: Client::new(),
             data,
             database,
             mode: Mode::Plain,
+            reader,
+            owner,
             variables: all,
             running: None,
         };
@@ -78,7 +108,11 @@ impl TestApp {
         self.url = format!("http://{}", listener.local_addr().expect("address"));
         let options = leptos::prelude::LeptosOptions::builder().output_name("dash").build();
         let router = server::web::router(running.state.clone(), options);
-        let served = tokio::spawn(async move { axum::serve(listener, router).await.expect("serve") });
+        let served = tokio::spawn(async move {
+            axum::serve(listener, router.into_make_service_with_connect_info::<SocketAddr>())
+                .await
+                .expect("serve")
+        });
         self.running = Some((running, served));
     }
 
@@ -118,7 +152,7 @@ impl TestApp {
         self.running()
             .state
             .catalog
-            .create(&definition, Actor::system())
+            .create(DEFAULT_ORGANIZATION, &definition, Actor::system())
             .await
             .expect("pipeline")
     }
@@ -134,7 +168,7 @@ impl TestApp {
         let response = self
             .client
             .get(url)
-            .bearer_auth(&pipeline.ingest_key)
+            .bearer_auth(&self.reader)
             .send()
             .await
             .expect("stats");
@@ -181,9 +215,183 @@ impl TestApp {
             .flat_map(|(name, value)| ["&", name, "=", value])
             .collect();
         let url = format!("{}/api/v1/query?pipeline={}{rest}", self.url, pipeline.slug);
-        let request = self.client.get(url).bearer_auth(&pipeline.ingest_key);
+        let request = self.client.get(url).bearer_auth(&self.reader);
         request.send().await.expect("query")
     }
+}
+
+/// Somebody who is signed in.
+#[derive(Clone)]
+pub struct Member {
+    pub user: UserId,
+    pub email: String,
+    pub hash: SessionHash,
+    /// What their browser sends.
+    pub cookie: String,
+}
+
+impl TestApp {
+    /// A page as the owner's browser asks for it.
+    pub async fn page(&self, path: &str) -> Response {
+        self.page_of(&self.owner, path).await
+    }
+
+    pub async fn page_of(&self, member: &Member, path: &str) -> Response {
+        let request = self.client.get(format!("{}{path}", self.url));
+        // A page asks for its functions as a script does.
+        let accept = if path.starts_with("/api/") {
+            "application/json"
+        } else {
+            "text/html"
+        };
+        let request = request.header("cookie", &member.cookie).header("accept", accept);
+        request.send().await.expect("a page")
+    }
+
+    /// A form as a browser posts it: where it leads, and what is said there.
+    pub async fn submit(&self, cookie: &str, path: &str, fields: &[(&str, &str)]) -> Submitted {
+        let client = Client::builder()
+            .redirect(reqwest::redirect::Policy::none())
+            .build()
+            .expect("a client");
+        let body = url::form_urlencoded::Serializer::new(String::new())
+            .extend_pairs(fields)
+            .finish();
+        let response = client
+            .post(format!("{}{path}", self.url))
+            .header("content-type", "application/x-www-form-urlencoded")
+            .header("accept", "text/html")
+            .header("origin", &self.url)
+            .header("referer", format!("{}/account", self.url))
+            .header("cookie", cookie)
+            .body(body)
+            .send()
+            .await
+            .expect("an answer");
+        let status = response.status().as_u16();
+        let text = |name: &str| {
+            response
+                .headers()
+                .get(name)
+                .and_then(|v| v.to_str().ok())
+                .map(str::to_owned)
+        };
+        let to = text("location").unwrap_or_default();
+        let mut jar: HashMap<String, String> = HashMap::new();
+        for pair in cookie.split("; ").filter_map(|c| c.split_once('=')) {
+            jar.insert(pair.0.into(), pair.1.into());
+        }
+        for set in response.headers().get_all("set-cookie") {
+            let pair = set.to_str().expect("text").split(';').next().unwrap_or_default();
+            if let Some((name, value)) = pair.split_once('=') {
+                match value {
+                    "" => drop(jar.remove(name)),
+                    _ => drop(jar.insert(name.into(), value.into())),
+                }
+            }
+        }
+        let notice = jar.remove("dash_notice").map(|value| {
+            let mut headers = axum::http::HeaderMap::new();
+            headers.insert("cookie", format!("dash_notice={value}").parse().expect("a cookie"));
+            server::web::cookies::notice(&self.running().state.vault, &headers).expect("a notice")
+        });
+        let cookie: Vec<String> = jar.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        Submitted {
+            status,
+            to,
+            notice,
+            cookie: cookie.join("; "),
+        }
+    }
+
+    pub async fn member(&self, organization: OrganizationId, role: Role, name: &str) -> Member {
+        member(self.database.db(), organization, role, name).await
+    }
+
+    pub async fn api_key(&self, organization: OrganizationId, scope: Scope, team: Option<TeamId>) -> String {
+        api_key(self.database.db(), organization, scope, team).await
+    }
+}
+
+/// What came of a form.
+#[derive(Debug)]
+pub struct Submitted {
+    pub status: u16,
+    pub to: String,
+    pub notice: Option<Notice>,
+    /// All cookies that the browser has now.
+    pub cookie: String,
+}
+
+impl Submitted {
+    pub fn said(&self) -> &str {
+        self.notice.as_ref().map_or("", |notice| &notice.text)
+    }
+}
+
+async fn member(db: &Db, organization: OrganizationId, role: Role, name: &str) -> Member {
+    let mut connection = db.diesel().await.expect("a connection");
+    let email = format!("{name}@example.org");
+    let user = store::users::create(&mut connection, &email, &email, name, None)
+        .await
+        .expect("a person");
+    store::users::confirm_email(&mut connection, user.id, server::clock::now())
+        .await
+        .expect("confirmed");
+    store::members::add(&mut connection, organization, user.id, role)
+        .await
+        .expect("a member");
+    let (hash, cookie) = session(db, user.id, Some(organization)).await;
+    Member {
+        user: user.id,
+        email,
+        hash,
+        cookie,
+    }
+}
+
+/// A session of somebody.
+pub async fn session(db: &Db, user: UserId, organization: Option<OrganizationId>) -> (SessionHash, String) {
+    let id = Id::default();
+    let now = server::clock::now();
+    let signed_in = SignedIn {
+        user,
+        organization,
+        since: now,
+        seen: now,
+        agent: "A test".into(),
+        address: None,
+    };
+    let kept = Kept {
+        user: Some(user),
+        data: json!({SIGNED_IN: signed_in}),
+        expires_at: Micros(now.0 + 3_600_000_000),
+    };
+    let hash = hash_of(&id);
+    let mut connection = db.diesel().await.expect("a connection");
+    store::sessions::create(&mut connection, &hash, &kept)
+        .await
+        .expect("a session");
+    (hash, format!("dash={id}"))
+}
+
+async fn api_key(db: &Db, organization: OrganizationId, scope: Scope, team: Option<TeamId>) -> String {
+    let key = dash_accounts::api_key::new();
+    let new = NewApiKey {
+        team,
+        user: None,
+        name: "A test",
+        public: &key.kept.public,
+        hash: &key.kept.hash,
+        scope,
+        now: server::clock::now(),
+        expires_at: None,
+    };
+    let mut connection = db.diesel().await.expect("a connection");
+    store::api_keys::create(&mut connection, organization, &new)
+        .await
+        .expect("a key");
+    key.whole.expose_secret().to_owned()
 }
 
 /// One metric `value` with a tag `sensor`, the time from `at` in milliseconds.

@@ -82,7 +82,10 @@ fn allow_files(wanted: u64) -> anyhow::Result<u64> {
 
 async fn measure_own(ctx: &Context) -> anyhow::Result<(Run, bytes::Bytes)> {
     let end = End::dash(ctx).await?;
-    let follow = Follow::Topic(ends::topic());
+    let follow = Follow::Topic {
+        topic: ends::topic(),
+        key: end.reader()?,
+    };
     // One viewer through everything once: what is made at the first use is not a viewer's.
     let mut first = Viewers::new(end.address(), "/api/live", follow.clone(), 1);
     first.open(&ctx.senders, 1).await?;

@@ -63,7 +63,10 @@ pub async fn rows(ctx: &Context) -> anyhow::Result<Vec<Row>> {
     let mut viewers = Viewers::new(
         own.dash.address,
         "/api/live",
-        Follow::Topic(chart(&own.pipeline.slug)),
+        Follow::Topic {
+            topic: chart(&own.pipeline.slug),
+            key: own.dash.reader()?.to_owned(),
+        },
         1,
     );
     viewers.open(&ctx.senders, 1).await?;

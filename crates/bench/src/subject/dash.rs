@@ -5,6 +5,7 @@ use std::{
     net::SocketAddr,
     path::Path,
     process::{Command, Stdio},
+    sync::OnceLock,
     time::{Duration, Instant},
 };
 
@@ -27,6 +28,8 @@ pub struct Dash {
     process: Process,
     server: std::path::PathBuf,
     variables: Vec<(&'static str, String)>,
+    /// Made when figures are asked for first.
+    reader: OnceLock<String>,
     // Dropped after the process has ended.
     data: TempDir,
 }
@@ -75,6 +78,7 @@ impl Dash {
             process,
             server: ctx.server.clone(),
             variables,
+            reader: OnceLock::new(),
             data,
         })
     }
@@ -100,10 +104,28 @@ impl Dash {
         Ok(serde_json::from_slice(&output.stdout)?)
     }
 
+    /// A key that reads, made as an operator does.
+    pub fn reader(&self) -> anyhow::Result<&str> {
+        if let Some(key) = self.reader.get() {
+            return Ok(key);
+        }
+        let mut command = clean(&self.server, &self.variables);
+        command.args(["keys", "create", "--scope", "read", "--name", "bench"]);
+        let output = command.output()?;
+        ensure!(
+            output.status.success(),
+            "server keys create: {}",
+            String::from_utf8_lossy(&output.stderr).trim()
+        );
+        let made: Value = serde_json::from_slice(&output.stdout)?;
+        let key = made["key"].as_str().context("server keys create printed no key")?;
+        Ok(self.reader.get_or_init(|| key.to_owned()))
+    }
+
     /// The server's own figures of a pipeline.
     pub async fn stats(&self, pipeline: &CreatedPipeline) -> anyhow::Result<PipelineStats> {
         let path = format!("/api/v1/pipelines/{}/stats", pipeline.slug);
-        let (status, body) = client::get(self.address, &path, Some(&pipeline.ingest_key)).await?;
+        let (status, body) = client::get(self.address, &path, Some(self.reader()?)).await?;
         ensure!(status == 200, "{path}: {status} {}", String::from_utf8_lossy(&body));
         Ok(serde_json::from_slice(&body)?)
     }

@@ -185,8 +185,9 @@ async fn leaving(
     Ok(before)
 }
 
-/// Two owners who leave at the same moment would each see the other.
-async fn lock(conn: &mut AsyncPgConnection, organization: OrganizationId) -> Result<(), DbError> {
+/// Changes to an organization that others must not make at the same time wait for each other: two owners who leave at the same moment would
+/// each see the other.
+pub async fn lock(conn: &mut AsyncPgConnection, organization: OrganizationId) -> Result<(), DbError> {
     let found: Option<Uuid> = organizations::table
         .find(organization.0)
         .select(organizations::id)

@@ -55,7 +55,8 @@ pub async fn begin(
 /// # Errors
 /// [`DbError::Secret`] when it does not open.
 pub async fn get(conn: &mut AsyncPgConnection, vault: &Vault, user: UserId) -> Result<Option<SecondFactor>, DbError> {
-    let row: Option<(Vec<u8>, Option<DateTime<Utc>>, Option<i64>)> = second_factors::table
+    type Row = (Vec<u8>, Option<DateTime<Utc>>, Option<i64>);
+    let row: Option<Row> = second_factors::table
         .find(user.0)
         .select((
             second_factors::secret,

@@ -12,6 +12,7 @@ use crate::DbError;
 pub struct Usage {
     #[diesel(sql_type = sql_types::Int8)]
     pub pipelines: i64,
+    /// Open invitations included.
     #[diesel(sql_type = sql_types::Int8)]
     pub members: i64,
     /// Of the manifest, since the given time. What is in the spool is not in the manifest yet.
@@ -25,7 +26,9 @@ pub struct Usage {
 /// An index holds all that the manifest is asked for.
 const SQL: &str = "
     SELECT (SELECT count(*) FROM pipelines WHERE organization_id = $1) AS pipelines,
-           (SELECT count(*) FROM memberships WHERE organization_id = $1) AS members,
+           (SELECT count(*) FROM memberships WHERE organization_id = $1)
+           + (SELECT count(*) FROM invitations WHERE organization_id = $1 AND accepted_at IS NULL AND revoked_at IS NULL AND expires_at > $3)
+           AS members,
            (SELECT coalesce(sum(rows), 0)::int8 FROM lake_objects WHERE organization_id = $1 AND created_at >= $2) AS events,
            (SELECT coalesce(sum(bytes), 0)::int8 FROM lake_objects WHERE organization_id = $1) AS lake_bytes";
 
@@ -33,10 +36,12 @@ pub async fn of(
     conn: &mut AsyncPgConnection,
     organization: OrganizationId,
     events_since: Micros,
+    now: Micros,
 ) -> Result<Usage, DbError> {
     Ok(sql_query(SQL)
         .bind::<sql_types::Uuid, _>(organization.0)
         .bind::<sql_types::Timestamptz, _>(time(events_since))
+        .bind::<sql_types::Timestamptz, _>(time(now))
         .get_result(conn)
         .await?)
 }

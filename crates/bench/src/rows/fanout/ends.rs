@@ -76,6 +76,14 @@ impl End {
         })
     }
 
+    /// A key that reads; of the bare server none.
+    pub fn reader(&self) -> anyhow::Result<String> {
+        match &self.server {
+            Server::Dash(dash) => Ok(dash.reader()?.to_owned()),
+            Server::Bare { .. } => Ok(String::new()),
+        }
+    }
+
     pub fn address(&self) -> SocketAddr {
         self.address
     }

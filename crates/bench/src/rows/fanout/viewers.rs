@@ -23,7 +23,7 @@ use tokio::{
 };
 use tokio_tungstenite::{
     WebSocketStream, client_async_with_config,
-    tungstenite::{Message, protocol::WebSocketConfig},
+    tungstenite::{Message, client::IntoClientRequest, protocol::WebSocketConfig},
 };
 
 /// As a browser's.
@@ -38,8 +38,8 @@ const FINE: u8 = 0;
 /// Whom to follow.
 #[derive(Clone)]
 pub enum Follow {
-    /// Dash's live channel, and this topic of it.
-    Topic(Topic),
+    /// Dash's live channel, and this topic of it, by a key that may read.
+    Topic { topic: Topic, key: String },
     /// A socket that sends without being asked; its messages are counted and not read.
     Anything,
 }
@@ -189,7 +189,7 @@ async fn view(
     let permit = permits.acquire().await?;
     let mut socket = connect(&shared).await?;
     match &shared.follow {
-        Follow::Topic(topic) => {
+        Follow::Topic { topic, .. } => {
             let subscribe = ClientMessage::Subscribe {
                 sub: 1,
                 topic: topic.clone(),
@@ -233,7 +233,13 @@ async fn connect(shared: &Shared) -> anyhow::Result<WebSocketStream<TcpStream>> 
     // Ten thousand of them live in one process: the usual buffers would take gigabytes.
     let small = WebSocketConfig::default().read_buffer_size(1024).write_buffer_size(0);
     let url = format!("ws://{}{}", shared.address, shared.path);
-    let (socket, _) = client_async_with_config(url, stream, Some(small))
+    let mut request = url.into_client_request()?;
+    if let Follow::Topic { key, .. } = &shared.follow {
+        request
+            .headers_mut()
+            .insert("authorization", format!("Bearer {key}").parse()?);
+    }
+    let (socket, _) = client_async_with_config(request, stream, Some(small))
         .await
         .context("a handshake failed")?;
     Ok(socket)

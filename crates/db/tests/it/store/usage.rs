@@ -28,8 +28,14 @@ async fn usage_is_counted_where_it_is_and_for_each_organization() {
         events: 11,
         lake_bytes: 150,
     };
-    assert_eq!(usage::of(conn, OWN, november).await.unwrap(), expected);
-    assert_eq!(usage::of(conn, other, november).await.unwrap(), Usage::default());
+    assert_eq!(
+        usage::of(conn, OWN, november, Micros(november.0 + 1)).await.unwrap(),
+        expected
+    );
+    assert_eq!(
+        usage::of(conn, other, november, november).await.unwrap(),
+        Usage::default()
+    );
 
     let limits = Limits {
         pipelines: Some(3),

@@ -1,0 +1,285 @@
+//! In and out.
+
+use app::{
+    AppError,
+    form::{Done, NewPerson, SignInForm, local},
+    ports::{Viewer, Ways},
+};
+use async_trait::async_trait;
+use dash_accounts::{
+    email::Email,
+    password::Checked,
+    second_factor,
+    token::{self, Purpose},
+};
+use dash_db::{AsyncConnection as _, RowConnection, store, store::users::User};
+use dash_mail::Letter;
+use dash_model::{DEFAULT_ORGANIZATION, Micros, OrganizationId, account::OrganizationRole};
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::json;
+
+use super::Asked;
+use crate::{
+    access::session::{SIGNED_IN, SignedIn, WAITING, Waiting},
+    accounts::{self, enter, invalid, post, set_up::expiry},
+    failure::Failure,
+    web::cookies,
+};
+
+/// How long a code is waited for after the password, in microseconds.
+const CODE_PATIENCE: i64 = 600 * 1_000_000;
+/// The same words for whoever does not exist: nobody finds out who has an account.
+const WRONG: &str = "address or password is wrong";
+
+#[async_trait]
+impl Ways for Asked {
+    async fn sign_in(&self, _viewer: &Viewer, form: SignInForm) -> Result<Done, AppError> {
+        self.state.rates.way_in(self.caller.address)?;
+        let email = accounts::email(&form.email)?;
+        let user = store::users::by_email(&mut *self.connection().await?, &email.key())
+            .await
+            .map_err(Failure::from)?;
+        // A device counts apart only for whom it is known.
+        let known = self
+            .caller
+            .known
+            .filter(|known| user.as_ref().is_some_and(|u| u.id == *known));
+        self.state.rates.password(&email.key(), known)?;
+        let stored = user.as_ref().and_then(|u| u.password_hash.clone());
+        let password = SecretString::from(form.password);
+        let checked = self.state.accounts.hasher.verify(password.clone(), stored).await;
+        let checked = checked.map_err(|e| Failure::internal(e.to_string()))?;
+        let (Checked::Right { outdated }, Some(user)) = (checked, user) else {
+            return Err(invalid("password", WRONG));
+        };
+        if user.email_confirmed_at.is_none() {
+            return Err(invalid(
+                "email",
+                "confirm your address first: the link is in the letter that we sent you",
+            ));
+        }
+        if outdated {
+            let hash = self.state.accounts.hasher.hash(password).await;
+            let hash = hash.map_err(|e| Failure::internal(e.to_string()))?;
+            store::users::set_password(&mut *self.connection().await?, user.id, &hash)
+                .await
+                .map_err(Failure::from)?;
+        }
+        self.enter_or_ask(&user, form.to.as_deref()).await
+    }
+
+    async fn code(&self, _viewer: &Viewer, code: String) -> Result<Done, AppError> {
+        self.state.rates.way_in(self.caller.address)?;
+        let session = self.caller.session()?;
+        let waiting: Option<Waiting> = session.get(WAITING).await.map_err(Failure::from)?;
+        let now = crate::clock::now();
+        let waiting = waiting.filter(|w| w.until > now).ok_or_else(|| {
+            // The page begins again.
+            invalid("code", "that took too long; sign in with your password again")
+        })?;
+        self.state.rates.code(waiting.user)?;
+        if !self.takes_code(waiting.user, &code, now).await? {
+            return Err(invalid("code", "this code is wrong, or was used before"));
+        }
+        let user = store::users::get(&mut *self.connection().await?, waiting.user).await;
+        let user = user.map_err(Failure::from)?.ok_or(AppError::SignIn)?;
+        enter(&self.state, &self.caller, &user, waiting.to.as_deref(), None).await
+    }
+
+    async fn sign_out(&self, viewer: &Viewer) -> Result<Done, AppError> {
+        let session = self.caller.session()?;
+        if let Ok(user) = self.caller.user() {
+            let mut connection = self.connection().await?;
+            let nothing = (None, None);
+            if viewer.who != dash_accounts::policy::Who::Nobody {
+                self.caller
+                    .record(
+                        &mut connection,
+                        "session.end",
+                        format!("person {}", user.email),
+                        nothing,
+                    )
+                    .await?;
+            }
+        }
+        session.flush().await.map_err(Failure::from)?;
+        let secure = self.state.config.accounts.is_secure();
+        self.caller.cookies.lock().push(cookies::clear_session(secure));
+        self.sessions_changed().await;
+        Ok(Done::go("/").and_say("You are signed out."))
+    }
+
+    async fn sign_up(&self, _viewer: &Viewer, name: String, email: String) -> Result<Done, AppError> {
+        if !self.state.config.accounts.sign_up {
+            return Err(AppError::Forbidden {
+                needs: "an invitation".into(),
+            });
+        }
+        self.state.rates.way_in(self.caller.address)?;
+        let (email, name) = (accounts::email(&email)?, accounts::name(&name)?);
+        self.state.rates.letter(&email.key())?;
+        let known = store::users::by_email(&mut *self.connection().await?, &email.key()).await;
+        match known.map_err(Failure::from)? {
+            None => self.sign_up_new(&email, &name).await?,
+            Some(user) => self.signed_up_again(&user).await?,
+        }
+        Ok(Done::go("/sign-in").and_say("We sent you a letter. The link in it lets you choose a password."))
+    }
+
+    async fn set_up(
+        &self,
+        _viewer: &Viewer,
+        token: String,
+        form: NewPerson,
+        organization: String,
+    ) -> Result<Done, AppError> {
+        self.state.rates.way_in(self.caller.address)?;
+        let (email, name) = (accounts::email(&form.email)?, accounts::name(&form.name)?);
+        let organization = accounts::name(&organization).map_err(|e| match e {
+            AppError::Invalid { reason, .. } => invalid("organization", &reason),
+            other => other,
+        })?;
+        let token = token::hash(Purpose::SetUp, &token.into()).ok_or(AppError::Gone)?;
+        let hash = self.state.accounts.new_password(form.password, &email, &name).await?;
+        let now = crate::clock::now();
+        let mut connection = self.connection().await?;
+        let write = async |conn: &mut RowConnection| {
+            store::tokens::take(conn, &token.0, Purpose::SetUp.word(), now).await?;
+            // Two who have two links of two nodes: the first is the first.
+            if store::users::any(conn).await? {
+                return Err(dash_db::AccountError::LinkGone.into());
+            }
+            let user = store::users::create(conn, email.as_str(), &email.key(), &name, Some(&hash)).await?;
+            // Whoever reads the console of this server need not prove an address to it.
+            store::users::confirm_email(conn, user.id, now).await?;
+            store::organizations::rename(conn, DEFAULT_ORGANIZATION, &organization).await?;
+            store::members::add(conn, DEFAULT_ORGANIZATION, user.id, OrganizationRole::Owner).await?;
+            let entry = store::audit::NewEntry {
+                actor: self.caller.acting(&user),
+                action: "organization.set_up".into(),
+                target: format!("organization {organization}"),
+                before: None,
+                after: Some(json!({"owner": user.email})),
+            };
+            store::audit::append(conn, DEFAULT_ORGANIZATION, now, entry).await?;
+            Ok::<_, dash_db::DbError>(user)
+        };
+        let user = connection.transaction(write).await.map_err(Failure::from)?;
+        drop(connection);
+        let done = enter(&self.state, &self.caller, &user, Some("/"), None).await?;
+        Ok(done.and_say(format!("Welcome, {name}. This is yours now.")))
+    }
+
+    async fn switch(&self, _viewer: &Viewer, organization: OrganizationId) -> Result<Done, AppError> {
+        let user = self.caller.user()?;
+        let belongs = store::users::organizations(&mut *self.connection().await?, user.id, crate::clock::now()).await;
+        let belongs = belongs.map_err(Failure::from)?;
+        let seat = belongs.iter().find(|b| b.organization == organization);
+        let seat = seat.ok_or_else(|| AppError::NotFound {
+            what: "organization".into(),
+            name: organization.to_string(),
+        })?;
+        let session = self.caller.session()?;
+        let signed_in: Option<SignedIn> = session.get(SIGNED_IN).await.map_err(Failure::from)?;
+        let signed_in = signed_in.ok_or(AppError::SignIn)?;
+        // What they may do changes: so does the id.
+        session.cycle_id().await.map_err(Failure::from)?;
+        let signed_in = SignedIn {
+            organization: Some(organization),
+            ..signed_in
+        };
+        session.insert(SIGNED_IN, signed_in).await.map_err(Failure::from)?;
+        self.sessions_changed().await;
+        Ok(Done::go("/").and_say(format!("This is {}.", seat.name)))
+    }
+}
+
+impl Asked {
+    /// Signs in, or asks for the second factor first.
+    pub(super) async fn enter_or_ask(&self, user: &User, to: Option<&str>) -> Result<Done, AppError> {
+        let asks = store::second_factors::is_on(&mut *self.connection().await?, user.id).await;
+        if !asks.map_err(Failure::from)? {
+            return enter(&self.state, &self.caller, user, to, None).await;
+        }
+        let session = self.caller.session()?;
+        session.clear().await;
+        session.cycle_id().await.map_err(Failure::from)?;
+        let waiting = Waiting {
+            user: user.id,
+            until: Micros(crate::clock::now().0 + CODE_PATIENCE),
+            to: local(to).map(str::to_owned),
+        };
+        session.insert(WAITING, waiting).await.map_err(Failure::from)?;
+        Ok(Done::go("/sign-in/code"))
+    }
+
+    /// Uses a code of the app, or a recovery code, up.
+    pub(super) async fn takes_code(&self, user: dash_model::UserId, code: &str, now: Micros) -> Result<bool, AppError> {
+        let mut connection = self.connection().await?;
+        let factor = store::second_factors::get(&mut connection, &self.state.vault, user).await;
+        let Some(factor) = factor.map_err(Failure::from)?.filter(|f| f.confirmed_at.is_some()) else {
+            return Ok(false);
+        };
+        let seconds = u64::try_from(now.0 / 1_000_000).unwrap_or_default();
+        let step = second_factor::check(&factor.secret, code, seconds, factor.last_step);
+        let used = match step.map_err(|e| Failure::internal(e.to_string()))? {
+            Some(step) => store::second_factors::use_step(&mut connection, user, step, now).await,
+            None => {
+                let hash = second_factor::recovery_hash(&code.into());
+                store::second_factors::use_recovery_code(&mut connection, user, &hash, now).await
+            }
+        };
+        Ok(used.map_err(Failure::from)?)
+    }
+
+    async fn sign_up_new(&self, email: &Email, name: &str) -> Result<(), Failure> {
+        let (secret, token) = token::new(Purpose::ConfirmEmail);
+        let now = crate::clock::now();
+        let letter = Letter::ConfirmEmail {
+            link: self
+                .state
+                .config
+                .accounts
+                .link(&format!("/confirm?token={}", secret.expose_secret())),
+            name: name.to_owned(),
+        };
+        let mut connection = self.connection().await?;
+        let write = async |conn: &mut RowConnection| {
+            let user = store::users::create(conn, email.as_str(), &email.key(), name, None).await?;
+            let purpose = Purpose::ConfirmEmail;
+            store::tokens::issue(conn, &token.0, purpose.word(), Some(user.id), now, expiry(purpose, now)).await?;
+            post::write(conn, &self.state, email.as_str(), &letter).await
+        };
+        connection.transaction(write).await
+    }
+
+    async fn signed_up_again(&self, user: &User) -> Result<(), Failure> {
+        let accounts = &self.state.config.accounts;
+        let mut connection = self.connection().await?;
+        // Who has not confirmed yet gets the link once more.
+        let letter = match user.email_confirmed_at {
+            Some(_) => Letter::SignedUpAgain {
+                sign_in: accounts.link("/sign-in"),
+                reset: accounts.link("/reset"),
+            },
+            None => {
+                let (secret, token) = token::new(Purpose::ConfirmEmail);
+                let (purpose, now) = (Purpose::ConfirmEmail, crate::clock::now());
+                store::tokens::issue(
+                    &mut connection,
+                    &token.0,
+                    purpose.word(),
+                    Some(user.id),
+                    now,
+                    expiry(purpose, now),
+                )
+                .await?;
+                Letter::ConfirmEmail {
+                    link: accounts.link(&format!("/confirm?token={}", secret.expose_secret())),
+                    name: user.name.clone(),
+                }
+            }
+        };
+        post::write(&mut connection, &self.state, &user.email, &letter).await
+    }
+}

@@ -1,0 +1,575 @@
+//! Every route that the router has, asked by everybody there is, for what is theirs and what is not. What is expected comes from the table of routes and
+//! from the policy, which are tested by themselves: here it shows that every route really asks.
+
+use std::collections::BTreeSet;
+
+use axum::http::Method;
+use dash_accounts::policy::{self, Action, Denied, Key, Person, Target, Who};
+use dash_db::{AsyncPgConnection, store};
+use dash_model::{
+    DEFAULT_ORGANIZATION as OWN, DashboardId, OrganizationId, PipelineId, TeamId, UserId,
+    account::{OrganizationRole as Role, Scope, TeamRole},
+    dashboard::Dashboard,
+    query::TimeRange,
+};
+use reqwest::RequestBuilder;
+use serde_json::json;
+use server::web::routes::{API, FUNCTIONS, Kind, OTHERS, PAGES, Policy, Route};
+use uuid::Uuid;
+
+use crate::util::{Member, TestApp, value_mapping};
+
+/// Whose something is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Whose {
+    /// Of the team that team members are in.
+    OwnTeam,
+    OtherTeam,
+    /// Of no team.
+    Everybodys,
+    /// Of another organization.
+    Foreign,
+}
+
+const ALL: [Whose; 4] = [Whose::OwnTeam, Whose::OtherTeam, Whose::Everybodys, Whose::Foreign];
+
+impl Whose {
+    fn slug(self) -> &'static str {
+        match self {
+            Self::OwnTeam => "own-team",
+            Self::OtherTeam => "other-team",
+            Self::Everybodys => "everybodys",
+            Self::Foreign => "foreign",
+        }
+    }
+}
+
+/// Somebody who asks.
+struct Asker {
+    name: &'static str,
+    who: Who,
+    cookie: Option<String>,
+    key: Option<String>,
+}
+
+struct World {
+    app: TestApp,
+    other: OrganizationId,
+    team: TeamId,
+    other_team: TeamId,
+    foreign_team: TeamId,
+    askers: Vec<Asker>,
+    /// Ids of the pipelines, by whose they are.
+    pipelines: Vec<(Whose, PipelineId)>,
+}
+
+impl World {
+    async fn new() -> Self {
+        let app = TestApp::start().await;
+        let mut conn = app.database.db().diesel().await.unwrap();
+        let other = store::organizations::create(&mut conn, "other", "Other")
+            .await
+            .unwrap()
+            .id;
+        let team = store::teams::create(&mut conn, OWN, "team", "Team").await.unwrap().id;
+        let other_team = store::teams::create(&mut conn, OWN, "other", "Other").await.unwrap().id;
+        let foreign_team = store::teams::create(&mut conn, other, "team", "Team").await.unwrap().id;
+        let mut pipelines = Vec::new();
+        for whose in ALL {
+            let (organization, of_team) = match whose {
+                Whose::OwnTeam => (OWN, Some(team)),
+                Whose::OtherTeam => (OWN, Some(other_team)),
+                Whose::Everybodys => (OWN, None),
+                Whose::Foreign => (other, Some(foreign_team)),
+            };
+            let id = make(&app, &mut conn, whose, organization, of_team).await;
+            pipelines.push((whose, id));
+        }
+        app.running().state.catalog.reload().await.unwrap();
+        drop(conn);
+        let mut world = Self {
+            app,
+            other,
+            team,
+            other_team,
+            foreign_team,
+            askers: Vec::new(),
+            pipelines,
+        };
+        world.askers = world.people().await;
+        world
+    }
+
+    async fn people(&self) -> Vec<Asker> {
+        let mut all = vec![Asker {
+            name: "nobody",
+            who: Who::Nobody,
+            cookie: None,
+            key: None,
+        }];
+        for (name, organization, role, team) in [
+            ("member", OWN, Role::Member, None),
+            ("viewer", OWN, Role::Member, Some(TeamRole::Viewer)),
+            ("editor", OWN, Role::Member, Some(TeamRole::Editor)),
+            ("admin", OWN, Role::Admin, None),
+            ("an owner", OWN, Role::Owner, None),
+            ("stranger", self.other, Role::Owner, None),
+        ] {
+            let made = self.app.member(organization, role, &name.replace(' ', "-")).await;
+            if let Some(role) = team {
+                let mut conn = self.app.database.db().diesel().await.unwrap();
+                store::teams::set_member(&mut conn, OWN, self.team, made.user, role)
+                    .await
+                    .unwrap();
+            }
+            all.push(Asker {
+                name,
+                who: Who::Person(Person {
+                    user: made.user,
+                    organization,
+                    role,
+                    teams: team.map(|role| (self.team, role)).into_iter().collect(),
+                }),
+                cookie: Some(made.cookie),
+                key: None,
+            });
+        }
+        for (name, organization, scope, team) in [
+            ("ingest key", OWN, Scope::Ingest, None),
+            ("read key", OWN, Scope::Read, None),
+            ("write key", OWN, Scope::Write, None),
+            ("admin key", OWN, Scope::Admin, None),
+            ("team's read key", OWN, Scope::Read, Some(self.team)),
+            ("foreign admin key", self.other, Scope::Admin, None),
+        ] {
+            all.push(Asker {
+                name,
+                who: Who::Key(Key {
+                    organization,
+                    team,
+                    scope,
+                }),
+                cookie: None,
+                key: Some(self.app.api_key(organization, scope, team).await),
+            });
+        }
+        all
+    }
+
+    fn target(&self, whose: Whose) -> Target {
+        let (organization, team) = match whose {
+            Whose::OwnTeam => (OWN, Some(self.team)),
+            Whose::OtherTeam => (OWN, Some(self.other_team)),
+            Whose::Everybodys => (OWN, None),
+            Whose::Foreign => (self.other, Some(self.foreign_team)),
+        };
+        Target {
+            organization,
+            team,
+            public: false,
+        }
+    }
+
+    /// By id where it is another organization's, since its slug names nothing here.
+    fn name(&self, whose: Whose) -> String {
+        let id = self.pipelines.iter().find(|(w, _)| *w == whose).expect("made").1;
+        match whose {
+            Whose::Foreign => id.to_string(),
+            _ => whose.slug().to_owned(),
+        }
+    }
+
+    fn team_of(&self, whose: Whose) -> TeamId {
+        match whose {
+            Whose::OwnTeam | Whose::Everybodys => self.team,
+            Whose::OtherTeam => self.other_team,
+            Whose::Foreign => self.foreign_team,
+        }
+    }
+
+    fn request(&self, asker: &Asker, method: &Method, path: &str, html: bool) -> RequestBuilder {
+        let client = reqwest::Client::builder()
+            .redirect(reqwest::redirect::Policy::none())
+            .build()
+            .unwrap();
+        let mut request = client
+            .request(method.clone(), format!("{}{path}", self.app.url))
+            .header("origin", &self.app.url)
+            .header("accept", if html { "text/html" } else { "application/json" });
+        if let Some(cookie) = &asker.cookie {
+            request = request.header("cookie", cookie);
+        }
+        if let Some(key) = &asker.key {
+            request = request.bearer_auth(key);
+        }
+        request
+    }
+}
+
+async fn make(
+    app: &TestApp,
+    conn: &mut AsyncPgConnection,
+    whose: Whose,
+    organization: OrganizationId,
+    team: Option<TeamId>,
+) -> PipelineId {
+    let slug = whose.slug();
+    let definition = json!({"name": slug, "slug": slug, "mapping": value_mapping()});
+    let definition = serde_json::from_value(definition).unwrap();
+    let state = &app.running().state;
+    let actor = store::audit::Actor::system();
+    let made = state.catalog.create(organization, &definition, actor).await.unwrap();
+    store::pipelines::set_team(conn, organization, made.id, team)
+        .await
+        .unwrap();
+    let board = Dashboard {
+        // The same id as the pipeline, so that one name names both.
+        id: DashboardId(made.id.0),
+        slug: slug.into(),
+        title: slug.into(),
+        description: String::new(),
+        range: TimeRange::All,
+        widgets: Vec::new(),
+        team,
+        public: false,
+    };
+    store::dashboards::upsert(conn, organization, &board, 0).await.unwrap();
+    made.id
+}
+
+/// What the status of an answer says of the policy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Answer {
+    Allowed,
+    SignIn,
+    Forbidden,
+    Hidden,
+}
+
+fn expected(who: &Who, action: Action, target: &Target) -> Answer {
+    match policy::decide(who, action, target) {
+        Ok(()) => Answer::Allowed,
+        Err(Denied::SignIn) => Answer::SignIn,
+        Err(Denied::Hidden) => Answer::Hidden,
+        Err(Denied::Forbidden { .. }) => Answer::Forbidden,
+    }
+}
+
+fn found(status: u16, location: &str) -> Answer {
+    match status {
+        401 => Answer::SignIn,
+        302 | 303 if location.starts_with("/sign-in") => Answer::SignIn,
+        403 => Answer::Forbidden,
+        404 => Answer::Hidden,
+        200..=303 | 400 | 410 | 422 => Answer::Allowed,
+        other => panic!("{other} is no answer of a policy"),
+    }
+}
+
+async fn ask(request: RequestBuilder) -> Answer {
+    let response = request.send().await.unwrap();
+    let status = response.status().as_u16();
+    let location = response
+        .headers()
+        .get("location")
+        .map(|v| v.to_str().unwrap().to_owned());
+    if status == 500 || status == 503 {
+        panic!("{status} {}", response.text().await.unwrap());
+    }
+    found(status, &location.unwrap_or_default())
+}
+
+fn declared(routes: &'static [Route], wanted: impl Fn(Kind) -> bool) -> Vec<(&'static Route, Action, Kind)> {
+    let all = routes.iter().filter_map(|route| match route.policy {
+        Policy::May(action, kind) if wanted(kind) => Some((route, action, kind)),
+        _ => None,
+    });
+    all.collect()
+}
+
+/// The form of a function that is about somebody or something, made anew so that it is there.
+async fn form(world: &World, path: &str, whose: Whose, nth: usize) -> Vec<(&'static str, String)> {
+    let db = world.app.database.db();
+    let team = world.team_of(whose).to_string();
+    let new_member = async || -> Member {
+        let name = format!("m{}", Uuid::new_v4().simple());
+        world.app.member(OWN, Role::Member, &name).await
+    };
+    match path {
+        "/api/keys/make" => vec![
+            ("name", format!("key {nth}")),
+            ("scope", "read".into()),
+            ("service", "true".into()),
+        ],
+        "/api/keys/revoke" => vec![("id", Uuid::now_v7().to_string()), ("service", "true".into())],
+        "/api/people/invite" => vec![("email", format!("new{nth}@example.org")), ("role", "member".into())],
+        "/api/people/revoke-invitation" => {
+            let email = format!("open{}@example.org", Uuid::new_v4().simple());
+            let new = store::invitations::NewInvitation {
+                email: &email,
+                email_key: &email,
+                role: Role::Member,
+                invited_by: None,
+                hash: &rand_hash(),
+                now: server::clock::now(),
+                expires_at: dash_model::Micros(server::clock::now().0 + 60_000_000),
+            };
+            let made = store::invitations::create(&mut db.diesel().await.unwrap(), OWN, &new)
+                .await
+                .unwrap();
+            vec![("id", made.id.to_string())]
+        }
+        "/api/people/role" => vec![("user", new_member().await.user.to_string()), ("role", "member".into())],
+        "/api/people/remove" => vec![("user", new_member().await.user.to_string())],
+        // Nobody: an owner would be none afterwards. Who may is told so.
+        "/api/people/hand-on" => vec![("user", UserId(Uuid::now_v7()).to_string())],
+        "/api/teams/make" => vec![("name", format!("Team {nth}"))],
+        "/api/teams/delete" => {
+            let organization = if whose == Whose::Foreign { world.other } else { OWN };
+            let slug = Uuid::new_v4().simple().to_string();
+            let made = store::teams::create(&mut db.diesel().await.unwrap(), organization, &slug, &slug).await;
+            vec![("team", made.unwrap().id.to_string())]
+        }
+        "/api/teams/member" => vec![
+            ("team", team),
+            ("user", new_member().await.user.to_string()),
+            ("role", "viewer".into()),
+        ],
+        "/api/teams/remove-member" => {
+            let member = new_member().await;
+            if whose != Whose::Foreign {
+                let team = world.team_of(whose);
+                let mut conn = db.diesel().await.unwrap();
+                store::teams::set_member(&mut conn, OWN, team, member.user, TeamRole::Viewer)
+                    .await
+                    .unwrap();
+            }
+            vec![("team", team), ("user", member.user.to_string())]
+        }
+        "/api/organization/name" => vec![("name", "Renamed".into())],
+        // The wrong name: nothing is deleted.
+        "/api/organization/delete" => vec![("name", "wrong".into())],
+        "/api/organization/keep" | "/api/people/leave" => vec![],
+        other => panic!("{other} is a new function: say here what its form is"),
+    }
+}
+
+fn rand_hash() -> [u8; 32] {
+    let (a, b) = (Uuid::new_v4().into_bytes(), Uuid::new_v4().into_bytes());
+    let mut hash = [0; 32];
+    hash[..16].copy_from_slice(&a);
+    hash[16..].copy_from_slice(&b);
+    hash
+}
+
+/// Things: what is whose, asked for by name.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn everybody_gets_what_the_policy_says_of_every_thing() {
+    let world = World::new().await;
+    let things = |kind| matches!(kind, Kind::Pipeline | Kind::Dashboard | Kind::Metric);
+    let mut routes = declared(PAGES, things);
+    routes.extend(declared(FUNCTIONS, things));
+    routes.extend(declared(API, things));
+    let mut wrong = Vec::new();
+    let mut asked = 0;
+    for (route, action, kind) in routes {
+        for asker in &world.askers {
+            let api = route.path.starts_with("/api/v1/");
+            // People have no keys, and keys open no pages.
+            if (asker.key.is_some() && !api) || (asker.cookie.is_some() && api) {
+                continue;
+            }
+            for whose in ALL {
+                let name = world.name(whose);
+                let page = !route.path.starts_with("/api/");
+                let path = route.path.replace("{slug}", &name).replace("{pipeline}", &name);
+                let request = world.request(asker, &route.method, &path, page);
+                let request = match (kind, route.path) {
+                    (_, "/api/dashboard") => request.query(&[("slug", &name)]),
+                    (_, "/api/dashboard/share") => request.form(&[("slug", name.as_str()), ("public", "false")]),
+                    (_, "/api/v1/query") => request.query(&[("pipeline", name.as_str()), ("metric", "value")]),
+                    (Kind::Metric, _) => request.json(&json!({"specs": [{
+                        "query": {"pipeline": name, "metric": "value"}, "range": {"kind": "all"}, "shape": {"kind": "total"},
+                    }]})),
+                    (_, "/api/v1/ingest/{pipeline}") => request.body(r#"{"at":1700000000000,"value":1}"#),
+                    _ if page => request,
+                    _ => request.query(&[("pipeline", &name)]),
+                };
+                let found = match route.path {
+                    // Answers for each question by itself.
+                    "/api/query" => {
+                        let text = request.send().await.unwrap().text().await.unwrap();
+                        match text.as_str() {
+                            t if t.contains("\"Ok\"") => Answer::Allowed,
+                            t if t.contains("SignIn") => Answer::SignIn,
+                            t if t.contains("Forbidden") => Answer::Forbidden,
+                            t if t.contains("NotFound") => Answer::Hidden,
+                            other => panic!("{other}"),
+                        }
+                    }
+                    _ => ask(request).await,
+                };
+                asked += 1;
+                let expected = expected(&asker.who, action, &world.target(whose));
+                if found != expected {
+                    wrong.push(format!(
+                        "{} {} by {} of {whose:?}: {found:?} instead of {expected:?}",
+                        route.method, route.path, asker.name
+                    ));
+                }
+            }
+        }
+    }
+    assert!(asked > 200, "{asked}");
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+/// The organization: what only some may do with it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn everybody_does_with_an_organization_what_the_policy_says() {
+    let world = World::new().await;
+    let mut routes = declared(FUNCTIONS, |kind| matches!(kind, Kind::Organization | Kind::Team));
+    routes.extend(declared(PAGES, |kind| kind == Kind::Organization));
+    routes.extend(declared(OTHERS, |kind| kind == Kind::Organization));
+    let mut wrong = Vec::new();
+    let mut nth = 0;
+    for (route, action, kind) in routes {
+        // It ends who asks: tried by itself.
+        if route.path == "/api/people/leave" {
+            continue;
+        }
+        let targets: &[Whose] = if kind == Kind::Team {
+            &[Whose::OwnTeam, Whose::OtherTeam, Whose::Foreign]
+        } else {
+            &[Whose::Everybodys]
+        };
+        for asker in world.askers.iter().filter(|asker| asker.key.is_none()) {
+            for whose in targets {
+                nth += 1;
+                let page = !route.path.starts_with("/api/");
+                let request = world.request(asker, &route.method, route.path, page);
+                let request = match route.method {
+                    Method::POST => request.form(&form(&world, route.path, *whose, nth).await),
+                    _ if route.path == "/api/keys" => request.query(&[("service", "true")]),
+                    _ if route.path == "/api/audit" => request.query(&[("filter[actor]", "")]),
+                    _ => request,
+                };
+                // Everybody asks for the organization that they look at: of a stranger that is their own.
+                let own = match &asker.who {
+                    Who::Person(person) => person.organization,
+                    _ => OWN,
+                };
+                let target = match kind {
+                    // Made for the occasion: nobody is in it.
+                    Kind::Team if route.path == "/api/teams/delete" && *whose == Whose::OwnTeam => {
+                        world.target(Whose::OtherTeam)
+                    }
+                    Kind::Team => world.target(*whose),
+                    _ => Target {
+                        organization: own,
+                        team: None,
+                        public: false,
+                    },
+                };
+                let mut expected = vec![expected(&asker.who, action, &target)];
+                // Of a person or a team of another organization there is nothing, whatever one may do in one's own.
+                if expected[0] == Answer::Allowed && own != OWN {
+                    expected.push(Answer::Hidden);
+                }
+                if route.path == "/api/people/hand-on" || route.path == "/api/keys/revoke" {
+                    expected.push(Answer::Hidden);
+                }
+                let found = ask(request).await;
+                if !expected.contains(&found) {
+                    wrong.push(format!(
+                        "{} {} by {} of {whose:?}: {found:?} instead of {expected:?}",
+                        route.method, route.path, asker.name
+                    ));
+                }
+            }
+        }
+    }
+    assert!(nth > 100, "{nth}");
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+/// What is one's own, lists, ways in: nobody gets further than they should.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_ones_own_needs_somebody_and_lists_show_what_may_be_seen() {
+    let world = World::new().await;
+    let nobody = &world.askers[0];
+    for route in PAGES.iter().chain(FUNCTIONS).chain(OTHERS) {
+        let page = !route.path.starts_with("/api/");
+        let request = world.request(nobody, &route.method, route.path, page);
+        let request = match (route.policy, route.method.clone()) {
+            (Policy::Oneself, Method::POST) => request.form(&[
+                ("id", Uuid::now_v7().to_string()),
+                ("organization", Uuid::now_v7().to_string()),
+                ("name", "x".into()),
+                ("code", "123456".into()),
+                ("password", "x".into()),
+                ("current", "x".into()),
+                ("token", "x".into()),
+            ]),
+            (Policy::Oneself, _) => request,
+            _ => continue,
+        };
+        assert_eq!(ask(request).await, Answer::SignIn, "{} {}", route.method, route.path);
+    }
+    for asker in world.askers.iter().filter(|asker| asker.cookie.is_some()) {
+        let text = world
+            .request(asker, &Method::GET, "/api/pipelines", false)
+            .send()
+            .await
+            .unwrap()
+            .text()
+            .await
+            .unwrap();
+        let seen: BTreeSet<&str> = ALL
+            .iter()
+            .map(|w| w.slug())
+            .filter(|slug| text.contains(&format!("\"slug\":\"{slug}\"")))
+            .collect();
+        let may: BTreeSet<&str> = ALL
+            .iter()
+            .filter(|w| policy::decide(&asker.who, Action::See, &world.target(**w)).is_ok())
+            .map(|w| w.slug())
+            .collect();
+        assert_eq!(seen, may, "{}", asker.name);
+        let text = world
+            .request(asker, &Method::GET, "/api/dashboards", false)
+            .send()
+            .await
+            .unwrap()
+            .text()
+            .await
+            .unwrap();
+        let seen: BTreeSet<&str> = ALL
+            .iter()
+            .map(|w| w.slug())
+            .filter(|slug| text.contains(&format!("\"slug\":\"{slug}\"")))
+            .collect();
+        assert_eq!(seen, may, "{}", asker.name);
+    }
+    let nobodys = world
+        .request(nobody, &Method::GET, "/api/dashboards", false)
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(nobodys.text().await.unwrap(), "[]", "nothing is shared");
+}
+
+/// A path that the framework would serve and that nobody has declared is not served; nor is one that is not there.
+#[tokio::test]
+async fn what_is_not_declared_is_not_served() {
+    let app = TestApp::start().await;
+    for (method, path) in [
+        (Method::POST, "/api/nothing"),
+        (Method::GET, "/api/sign-in"),
+        (Method::DELETE, "/api/pipelines"),
+    ] {
+        let request = app.client.request(method.clone(), format!("{}{path}", app.url));
+        let request = request.header("origin", &app.url).header("cookie", &app.owner.cookie);
+        assert_eq!(request.send().await.unwrap().status(), 404, "{method} {path}");
+    }
+}
