@@ -113,6 +113,18 @@ pub trait Links: Send + Sync {
     async fn join(&self, viewer: &Viewer, token: String, name: String, password: String) -> Result<Done, AppError>;
 }
 
+/// Passkeys. Options and responses are JSON as browsers have it.
+#[async_trait]
+pub trait Passkeys: Send + Sync {
+    /// Options for a new one.
+    async fn begin(&self, viewer: &Viewer) -> Result<String, AppError>;
+    async fn add(&self, viewer: &Viewer, name: String, response: String) -> Result<Done, AppError>;
+    async fn remove(&self, viewer: &Viewer, id: Uuid) -> Result<Done, AppError>;
+    /// Options for signing in, without a name.
+    async fn begin_sign_in(&self, viewer: &Viewer) -> Result<String, AppError>;
+    async fn sign_in(&self, viewer: &Viewer, response: String, to: Option<String>) -> Result<Done, AppError>;
+}
+
 /// Somebody's own account.
 #[async_trait]
 pub trait Profile: Send + Sync {
@@ -121,6 +133,8 @@ pub trait Profile: Send + Sync {
     async fn change_password(&self, viewer: &Viewer, current: String, password: String) -> Result<Done, AppError>;
     async fn end_device(&self, viewer: &Viewer, id: Uuid) -> Result<Done, AppError>;
     async fn end_other_devices(&self, viewer: &Viewer) -> Result<Done, AppError>;
+    /// An account elsewhere no longer signs in.
+    async fn unlink(&self, viewer: &Viewer, issuer: String, subject: String) -> Result<Done, AppError>;
     async fn begin_second_factor(&self, viewer: &Viewer) -> Result<Done, AppError>;
     async fn confirm_second_factor(&self, viewer: &Viewer, code: String) -> Result<Done, AppError>;
     async fn stop_second_factor(&self, viewer: &Viewer, code: String) -> Result<Done, AppError>;
@@ -185,6 +199,7 @@ pub struct Ports {
     pub reconcile: Arc<dyn Reconcile>,
     pub ways: Arc<dyn Ways>,
     pub links: Arc<dyn Links>,
+    pub passkeys: Arc<dyn Passkeys>,
     pub profile: Arc<dyn Profile>,
     pub keys: Arc<dyn Keys>,
     pub people: Arc<dyn People>,

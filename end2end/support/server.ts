@@ -127,9 +127,11 @@ export class Dash {
 /** A server that this process has started, on data of its own, and that ends with it. */
 export class OwnServer extends Dash {
   #child?: ChildProcess;
+  /** Variables beside those of every test. */
+  #more: NodeJS.ProcessEnv = {};
 
   /** A first start: nothing is there, not even a database. Then, unless the test does that, somebody makes the first account. */
-  static async first(setUp = true): Promise<OwnServer> {
+  static async first(setUp = true, more: (url: string) => Promise<NodeJS.ProcessEnv> = async () => ({})): Promise<OwnServer> {
     for (const [what, path] of [["the server", binary], ["the site", join(site, "pkg/dash_bg.wasm")]] as const) {
       if (!existsSync(path)) throw new Error(`${what} is not built: ${path} is missing; \`make test\` builds it`);
     }
@@ -138,6 +140,7 @@ export class OwnServer extends Dash {
     chmodSync(data, 0o711);
     const server = new OwnServer(`http://127.0.0.1:${await freePort()}`, data);
     try {
+      server.#more = await more(server.url);
       await server.start();
       if (setUp) await server.setUp();
     } catch (error) {
@@ -152,7 +155,10 @@ export class OwnServer extends Dash {
     const log = openSync(this.log, "a");
     // However this process ends: the kernel then asks the server to stop, and the server its PostgreSQL.
     const [program, ...words] = existsSync("/usr/bin/setpriv") ? ["setpriv", "--pdeathsig", "TERM", binary] : [binary];
-    const child = spawn(program, [...words, "serve"], { env: environment(this.url, this.data), stdio: ["ignore", log, log] });
+    const child = spawn(program, [...words, "serve"], {
+      env: { ...environment(this.url, this.data), ...this.#more },
+      stdio: ["ignore", log, log],
+    });
     closeSync(log);
     this.#child = child;
     await once(child, "spawn");

@@ -4,7 +4,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use app::AppError;
 use dash_db::{
-    AsyncPgConnection, Db,
+    AsyncConnection as _, AsyncPgConnection, Db, RowConnection,
     store::{
         self,
         audit::{Actor, By},
@@ -13,6 +13,7 @@ use dash_db::{
 };
 use dash_model::{
     OrganizationId, PipelineId,
+    people::Limited,
     pipeline::{CreatedPipeline, Pipeline, PipelineDefinition},
 };
 use dash_transform::Plan;
@@ -20,7 +21,7 @@ use dash_vault::Vault;
 use parking_lot::RwLock;
 use secrecy::{ExposeSecret, SecretSlice};
 
-use crate::failure::Failure;
+use crate::{accounts::quotas::one_more, config::Quotas, failure::Failure};
 
 /// A pipeline with everything that does not change between its events.
 pub struct Entry {
@@ -36,6 +37,7 @@ pub struct Entry {
 pub struct Catalog {
     db: Db,
     vault: Arc<Vault>,
+    quotas: Quotas,
     entries: Arc<RwLock<Entries>>,
 }
 
@@ -47,10 +49,11 @@ struct Entries {
 
 impl Catalog {
     /// Reads all pipelines.
-    pub async fn load(db: Db, vault: Arc<Vault>) -> Result<Self, Failure> {
+    pub async fn load(db: Db, vault: Arc<Vault>, quotas: Quotas) -> Result<Self, Failure> {
         let catalog = Self {
             db,
             vault,
+            quotas,
             entries: Arc::default(),
         };
         catalog.reload().await?;
@@ -157,7 +160,7 @@ impl Catalog {
         definition: &PipelineDefinition,
         actor: Actor,
     ) -> Result<CreatedPipeline, Failure> {
-        let created = create(&self.db, &self.vault, organization, definition, actor).await?;
+        let created = create(&self.db, &self.vault, &self.quotas, organization, definition, actor).await?;
         self.reload().await?;
         Ok(created)
     }
@@ -174,6 +177,7 @@ fn not_found(name: &str) -> AppError {
 pub async fn create(
     db: &Db,
     vault: &Vault,
+    quotas: &Quotas,
     organization: OrganizationId,
     definition: &PipelineDefinition,
     actor: Actor,
@@ -201,8 +205,12 @@ pub async fn create(
         actor,
         at: crate::clock::now(),
     };
-    let pipeline =
-        store::pipelines::create_with(&mut connection, vault, organization, definition, &credentials, &by).await?;
+    let write = async |conn: &mut RowConnection| {
+        one_more(conn, quotas, organization, Limited::Pipelines).await?;
+        let made = store::pipelines::create_with(conn, vault, organization, definition, &credentials, &by).await;
+        Ok::<_, Failure>(made?)
+    };
+    let pipeline = connection.transaction(write).await?;
     Ok(CreatedPipeline {
         id: pipeline.id,
         slug: pipeline.slug,

@@ -82,7 +82,7 @@ impl Running {
         let writer = Writer::new(lake.clone(), manifest, config.lake.writer(spool.oldest())).await?;
         seal(&db, &opened.vault).await?;
         let vault = opened.vault;
-        let catalog = Catalog::load(db.clone(), Arc::clone(&vault)).await?;
+        let catalog = Catalog::load(db.clone(), Arc::clone(&vault), config.accounts.quotas).await?;
         let activity = Activity::default();
         let figures = Figures {
             db: db.clone(),

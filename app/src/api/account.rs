@@ -98,3 +98,41 @@ pub async fn revoke_key(id: Uuid, service: Option<bool>) -> Result<Done, AppErro
     let ports = crate::ports::ports()?;
     ports.keys.revoke(&ports.viewer, id, service.unwrap_or_default()).await
 }
+
+#[server(endpoint = "account/unlink")]
+pub async fn unlink(issuer: String, subject: String) -> Result<Done, AppError> {
+    let ports = crate::ports::ports()?;
+    ports.profile.unlink(&ports.viewer, issuer, subject).await
+}
+
+/// Options for a new passkey, as JSON within a string.
+#[server(endpoint = "passkeys/begin")]
+pub async fn begin_passkey() -> Result<String, AppError> {
+    let ports = crate::ports::ports()?;
+    ports.passkeys.begin(&ports.viewer).await
+}
+
+#[server(endpoint = "passkeys/add")]
+pub async fn add_passkey(name: String, response: String) -> Result<Done, AppError> {
+    let ports = crate::ports::ports()?;
+    ports.passkeys.add(&ports.viewer, name, response).await
+}
+
+#[server(endpoint = "passkeys/remove")]
+pub async fn remove_passkey(id: Uuid) -> Result<Done, AppError> {
+    let ports = crate::ports::ports()?;
+    ports.passkeys.remove(&ports.viewer, id).await
+}
+
+/// Options for signing in with a passkey, as JSON within a string.
+#[server(endpoint = "sign-in/passkey/begin")]
+pub async fn begin_passkey_sign_in() -> Result<String, AppError> {
+    let ports = crate::ports::ports()?;
+    ports.passkeys.begin_sign_in(&ports.viewer).await
+}
+
+#[server(endpoint = "sign-in/passkey")]
+pub async fn passkey_sign_in(response: String, to: Option<String>) -> Result<Done, AppError> {
+    let ports = crate::ports::ports()?;
+    ports.passkeys.sign_in(&ports.viewer, response, to).await
+}

@@ -43,6 +43,8 @@ pub struct GettingStarted {
     pub ingest_key: Option<String>,
     /// A record that its mapping understands.
     pub example: String,
+    /// Slug of the organization, where commands have to name it.
+    pub organization: Option<String>,
     /// The program that serves this page, as a shell on its machine takes it.
     pub program: String,
 }

@@ -24,6 +24,12 @@ pub fn Form(action: &'static str, #[prop(optional)] class: &'static str, childre
     }
 }
 
+/// Told apart by the form around: a page may have several that ask for the same.
+fn id_of(name: &str, of: &str) -> String {
+    let form = use_context::<Address>().map_or("", |address| address.0);
+    format!("{}-{name}{of}", form.trim_start_matches("/api/").replace('/', "-"))
+}
+
 /// What the form around says about the last time that it was posted.
 fn of_form() -> Option<Notice> {
     let address = use_context::<Address>()?;
@@ -55,7 +61,7 @@ pub fn Field(
         .filter(|n| n.failed && n.field.as_deref() == Some(name))
         .map(|n| n.text.clone());
     let value = notice.and_then(|n| n.typed.get(name).cloned()).unwrap_or(value);
-    let id = format!("field-{name}");
+    let id = id_of(name, "");
     let about = format!("{id}-about");
     let described = (wrong.is_some() || !hint.is_empty()).then(|| about.clone());
     let is_wrong = wrong.is_some();
@@ -98,7 +104,7 @@ pub fn Select(
     #[prop(optional, into)]
     of: String,
 ) -> impl IntoView {
-    let id = format!("field-{name}{of}");
+    let id = id_of(name, &of);
     let options = options.into_iter().map(|(value, words)| {
         let selected = value == chosen;
         view! {

@@ -1,14 +1,16 @@
 //! `/account`: who one is, how one gets in, where one is signed in, and one's keys.
 
 mod devices;
+mod elsewhere;
 mod keys;
+mod passkeys;
 mod second_factor;
 
 use leptos::{prelude::*, server_fn::ServerFn};
 use leptos_meta::Title;
 
 pub use self::keys::KeysCard;
-use self::{devices::Devices, second_factor::SecondFactor};
+use self::{devices::Devices, elsewhere::Elsewhere, passkeys::PasskeysCard, second_factor::SecondFactor};
 use super::sign_in::PASSWORD_HINT;
 use crate::{
     AppError, api,
@@ -52,8 +54,10 @@ fn Loaded(account: Account, keys: Option<(Vec<KeyInfo>, People)>) -> impl IntoVi
         has_password,
         second_factor,
         devices,
-        ..
+        passkeys,
+        identities,
     } = account;
+    let ways = here::ways();
     let who = format!("You sign in as {email}.");
     view! {
         <div class="page max-w-4xl space-y-4 pt-6">
@@ -67,6 +71,9 @@ fn Loaded(account: Account, keys: Option<(Vec<KeyInfo>, People)>) -> impl IntoVi
             </Card>
             <Password has_password email />
             <SecondFactor state=second_factor />
+            {(ways.passkeys || !passkeys.is_empty()).then(|| view! { <PasskeysCard passkeys /> })}
+            {(!ways.providers.is_empty() || !identities.is_empty())
+                .then(|| view! { <Elsewhere identities providers=ways.providers.clone() /> })}
             <Devices devices />
             {keys.map(|(keys, people)| view! { <KeysCard keys teams=people.teams service=false /> })}
             <NewOrganization />

@@ -4,8 +4,11 @@ use leptos::prelude::*;
 use leptos_meta::Title;
 
 use crate::{
+    AppError,
     api::{PipelineOverview, list_pipelines},
-    components::{Badge, EmptyState, ErrorState, Icon, RelativeTime, Skeleton, TableWrap, Tone, format, icons},
+    components::{
+        Badge, EmptyState, ErrorState, Icon, PageError, RelativeTime, Skeleton, TableWrap, Tone, format, icons,
+    },
     live::use_live,
     model::{
         live::{State, Topic},
@@ -37,6 +40,7 @@ pub fn Pipelines() -> impl IntoView {
                         match pipelines.await {
                             Ok(list) if list.is_empty() => view! { <NoPipelines /> }.into_any(),
                             Ok(list) => view! { <PipelineTable list /> }.into_any(),
+                            Err(error @ (AppError::SignIn | AppError::Forbidden { .. })) => view! { <PageError error /> }.into_any(),
                             Err(error) => {
                                 let retry = Callback::new(move |()| pipelines.refetch());
                                 view! { <ErrorState error retry /> }.into_any()

@@ -28,7 +28,7 @@ pub fn ReconcilePage() -> impl IntoView {
             {move || Suspend::new(async move {
                 match checked.await {
                     Ok(checked) => view! { <Loaded checked pipeline=pipeline.get_untracked() /> }.into_any(),
-                    Err(error @ AppError::NotFound { .. }) => view! { <PageError error /> }.into_any(),
+                    Err(error @ (AppError::NotFound { .. } | AppError::SignIn | AppError::Forbidden { .. })) => view! { <PageError error /> }.into_any(),
                     Err(error) => {
                         page::status(error.status());
                         let retry = Callback::new(move |()| checked.refetch());

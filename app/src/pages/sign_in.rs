@@ -52,6 +52,7 @@ pub fn SignIn() -> impl IntoView {
         None => path.to_owned(),
     };
     let link = with_to("/sign-in/link");
+    let passkey = ways.passkeys.then(|| view! { <PasskeySignIn to=to.clone() /> });
     let elsewhere: Vec<(String, String)> = providers
         .into_iter()
         .map(|p| (with_to(&format!("/sso/{}", p.slug)), p.name))
@@ -91,6 +92,7 @@ pub fn SignIn() -> impl IntoView {
                 <Field label="Password" name="password" kind="password" autocomplete="current-password" />
                 <Submit class="btn btn-primary w-full">"Sign in"</Submit>
             </Form>
+            {passkey}
             <ul class="space-y-1 text-sm">
                 {ways
                     .mail
@@ -123,6 +125,31 @@ pub fn SignIn() -> impl IntoView {
             </ul>
             <MailboxHint />
         </Narrow>
+    }
+}
+
+/// Shown by its script, where the browser has passkeys.
+#[component]
+fn PasskeySignIn(to: Option<String>) -> impl IntoView {
+    view! {
+        <script src="/passkeys.js" defer></script>
+        <form
+            method="post"
+            action=api::PasskeySignIn::PATH
+            data-passkey="get"
+            data-options=api::BeginPasskeySignIn::PATH
+            hidden=true
+        >
+            <To to />
+            <Hidden name="response" value="" />
+            <Submit class="btn w-full">
+                <Icon icon=icons::Key />
+                "Sign in with a passkey"
+            </Submit>
+            <p class="mt-2 text-sm text-bad" data-passkey-error="" hidden=true role="alert">
+                "That did not work. Try again, or sign in another way."
+            </p>
+        </form>
     }
 }
 

@@ -42,7 +42,7 @@ impl Access {
     pub async fn pipeline(&self, viewer: &Viewer, action: Action, name: &str) -> Result<Arc<Entry>, AppError> {
         // Without an account nothing is told of what there is.
         if viewer.who == Who::Nobody {
-            return Err(AppError::SignIn);
+            return Err(nobody(viewer));
         }
         let entry = self.catalog.find(viewer.organization, name).await?;
         let denied = |denied| refusal(denied, "pipeline", name);
@@ -60,7 +60,9 @@ impl Access {
     /// The pipeline that is asked about, if the viewer may read it, or if a dashboard that is shared with everybody asks the same.
     pub async fn question(&self, viewer: &Viewer, spec: &QuerySpec) -> Result<Arc<Entry>, AppError> {
         match self.pipeline(viewer, Action::See, &spec.query.pipeline).await {
-            Err(AppError::SignIn) if self.shares.has(viewer.organization, &spec.query).await? => {
+            Err(AppError::SignIn | AppError::Forbidden { .. })
+                if viewer.who == Who::Nobody && self.shares.has(viewer.organization, &spec.query).await? =>
+            {
                 self.catalog.find(viewer.organization, &spec.query.pipeline).await
             }
             other => other,
@@ -84,7 +86,20 @@ pub fn allow(
     (what, name): (&str, &str),
 ) -> Result<(), AppError> {
     let target = target(viewer.organization, team, false);
-    policy::decide(&viewer.who, action, &target).map_err(|denied| refusal(denied, what, name))
+    policy::decide(&viewer.who, action, &target).map_err(|denied| match denied {
+        Denied::SignIn => nobody(viewer),
+        other => refusal(other, what, name),
+    })
+}
+
+/// To sign in once more would not help somebody who belongs nowhere.
+fn nobody(viewer: &Viewer) -> AppError {
+    match viewer.user {
+        None => AppError::SignIn,
+        Some(_) => AppError::Forbidden {
+            needs: "a place in an organization; ask for an invitation, or make one at Account".into(),
+        },
+    }
 }
 
 pub fn target(organization: OrganizationId, team: Option<TeamId>, public: bool) -> Target {

@@ -6,18 +6,60 @@ use app::{
 };
 use dash_db::store::{self, audit::NewEntry, users::User};
 use dash_mail::Letter;
-use dash_model::OrganizationId;
+use dash_model::{Micros, OrganizationId};
+use serde::{Serialize, de::DeserializeOwned};
+use tower_sessions::Expiry;
 
 use super::post;
 use crate::{
     access::{
         caller::{Caller, seat_of},
-        session::{SIGNED_IN, SignedIn},
+        session::{SIGNED_IN, SignedIn, WAITING, Waiting},
     },
     failure::Failure,
     state::State,
     web::cookies,
 };
+
+/// How long a code is waited for after the password, in microseconds.
+const CODE_PATIENCE: i64 = 600 * 1_000_000;
+/// What nobody has signed in with yet is not kept for long.
+const SHORT: time::Duration = time::Duration::minutes(15);
+/// Somebody who does not come for so long has to sign in again.
+pub const LONG: time::Duration = time::Duration::days(30);
+
+/// Signs in, or asks for the second factor first.
+pub async fn enter_or_ask(state: &State, caller: &Caller, user: &User, to: Option<&str>) -> Result<Done, AppError> {
+    let asks = store::second_factors::is_on(&mut *state.db.diesel().await.map_err(Failure::from)?, user.id).await;
+    if !asks.map_err(Failure::from)? {
+        return enter(state, caller, user, to, None).await;
+    }
+    let waiting = Waiting {
+        user: user.id,
+        until: Micros(crate::clock::now().0 + CODE_PATIENCE),
+        to: local(to).map(str::to_owned),
+    };
+    begin(caller, WAITING, waiting, true).await?;
+    Ok(Done::go("/sign-in/code"))
+}
+
+/// Keeps what the second half of a way in needs, in the session and for a short time. `alone`: what was there before goes, and the id with it.
+pub async fn begin(caller: &Caller, key: &str, value: impl Serialize, alone: bool) -> Result<(), Failure> {
+    let session = caller.session()?;
+    if alone {
+        session.clear().await;
+        session.cycle_id().await?;
+    }
+    if caller.user.is_none() {
+        session.set_expiry(Some(Expiry::OnInactivity(SHORT)));
+    }
+    Ok(session.insert(key, value).await?)
+}
+
+/// Takes what [`begin`] has kept: it is used once.
+pub async fn take<T: DeserializeOwned>(caller: &Caller, key: &str) -> Result<Option<T>, Failure> {
+    Ok(caller.session()?.remove(key).await?)
+}
 
 /// Signs in: under a new id of the session, so that nobody knows it from before. Answers where to go.
 pub async fn enter(
@@ -70,6 +112,7 @@ pub async fn enter(
     // What was there before sign-in, such as of somebody else, does not come along. Not `flush`: it would keep the id for what comes next.
     session.clear().await;
     session.cycle_id().await.map_err(Failure::from)?;
+    session.set_expiry(Some(Expiry::OnInactivity(LONG)));
     session.insert(SIGNED_IN, signed_in).await.map_err(Failure::from)?;
     let cookie = cookies::set_known_device(&state.vault, user.id, state.config.accounts.is_secure());
     caller.cookies.lock().push(cookie);

@@ -5,6 +5,7 @@ pub mod export;
 pub mod post;
 pub mod quotas;
 pub mod set_up;
+pub mod sso;
 
 use std::sync::{
     Arc,
@@ -21,9 +22,14 @@ use dash_accounts::{
 };
 use dash_db::{Db, store};
 use dash_model::people::Limit;
+use dash_passkey::Passkeys;
+use dash_sso::Providers;
 use secrecy::SecretString;
 
-pub use self::{enter::enter, quotas::Quotas};
+pub use self::{
+    enter::{LONG, begin, enter, enter_or_ask, take},
+    quotas::Quotas,
+};
 use crate::{config::Config, failure::Failure};
 
 /// Hashes of passwords at one time: each takes 19 MiB and a processor.
@@ -35,6 +41,10 @@ const LONGEST_NAME: usize = 80;
 #[derive(Clone)]
 pub struct Accounts {
     pub hasher: Hasher,
+    /// OpenID Connect, where there is some.
+    pub providers: Option<Arc<Providers>>,
+    /// Where the server has a name that passkeys can be for.
+    pub passkeys: Option<Passkeys>,
     config: Arc<Config>,
     /// Somebody has an account: from then on that stays so.
     has_people: Arc<AtomicBool>,
@@ -45,6 +55,10 @@ impl Accounts {
         let hasher = Hasher::new(HASHES_AT_ONCE).map_err(|e| Failure::internal(e.to_string()))?;
         Ok(Self {
             hasher,
+            providers: sso::providers(&config.accounts)?,
+            passkeys: Passkeys::new(&config.accounts.url)
+                .inspect_err(|error| tracing::info!(%error, "passkeys are off"))
+                .ok(),
             config,
             has_people: Arc::default(),
         })
@@ -63,7 +77,7 @@ impl Accounts {
             sign_up: accounts.sign_up,
             mail: !matches!(accounts.mail, Mail::None),
             mailbox: matches!(accounts.mail, Mail::Mailbox),
-            passkeys: false,
+            passkeys: self.passkeys.is_some(),
             providers: providers.collect(),
         })
     }

@@ -65,13 +65,8 @@ impl Quotas {
 
     /// All limits of an organization, as of now.
     pub async fn of(&self, organization: OrganizationId) -> Result<Vec<Limit>, Failure> {
-        let mut waiting = 0;
-        for entry in self.catalog.of(organization) {
-            let stats = self.figures.of(&entry).await?;
-            waiting += stats.accepted.saturating_sub(stats.bronze_rows);
-        }
-        let mut connection = self.db.diesel().await?;
-        self.table(&mut connection, organization, waiting).await
+        let waiting = self.waiting(organization).await?;
+        table(&mut *self.db.diesel().await?, &self.defaults, organization, waiting).await
     }
 
     /// Reads anew what the ways in are judged by.
@@ -79,8 +74,15 @@ impl Quotas {
         let organizations = store::organizations::list(&mut *self.db.diesel().await?).await?;
         let mut read = HashMap::new();
         for organization in organizations {
+            // What is on its way is asked for only where it counts.
+            let events = allowed(Limited::EventsAMonth, &organization.limits, &self.defaults);
+            let waiting = match events {
+                Some(_) => self.waiting(organization.id).await?,
+                None => 0,
+            };
+            let mut connection = self.db.diesel().await?;
             let reading = Reading {
-                limits: self.of(organization.id).await?,
+                limits: table(&mut connection, &self.defaults, organization.id, waiting).await?,
                 events_since: AtomicU64::new(0),
             };
             read.insert(organization.id, Arc::new(reading));
@@ -107,18 +109,24 @@ impl Quotas {
         }
     }
 
-    /// Whether one more is within the limit; counted now, on the connection of the transaction that adds it.
+    /// As [`one_more`].
     pub async fn one_more(
         &self,
         connection: &mut AsyncPgConnection,
         organization: OrganizationId,
         what: Limited,
     ) -> Result<(), Failure> {
-        // Who adds one at the same time waits.
-        store::members::lock(connection, organization).await?;
-        let limits = self.table(connection, organization, 0).await?;
-        let limit = limits.iter().find(|limit| limit.what == what);
-        Ok(limit.map_or(Ok(()), within)?)
+        one_more(connection, &self.defaults, organization, what).await
+    }
+
+    /// Events that are accepted and not in the manifest yet.
+    async fn waiting(&self, organization: OrganizationId) -> Result<u64, Failure> {
+        let mut waiting = 0;
+        for entry in self.catalog.of(organization) {
+            let stats = self.figures.of(&entry).await?;
+            waiting += stats.accepted.saturating_sub(stats.bronze_rows);
+        }
+        Ok(waiting)
     }
 
     /// Limits that are nearly reached, in words for every page.
@@ -139,31 +147,48 @@ impl Quotas {
         });
         words.collect()
     }
+}
 
-    /// `waiting` events are accepted and not in the manifest yet.
-    async fn table(
-        &self,
-        connection: &mut AsyncPgConnection,
-        organization: OrganizationId,
-        waiting: u64,
-    ) -> Result<Vec<Limit>, Failure> {
-        let found = store::organizations::get(connection, organization).await?;
-        let own = found.map(|o| o.limits).unwrap_or_default();
-        let now = crate::clock::now();
-        let usage = store::usage::of(connection, organization, month(now), now).await?;
-        let used = |what| match what {
-            Limited::Pipelines => unsigned(usage.pipelines),
-            Limited::EventsAMonth => unsigned(usage.events) + waiting,
-            Limited::LakeBytes => unsigned(usage.lake_bytes),
-            Limited::Members => unsigned(usage.members),
-        };
-        let limit = |what| Limit {
-            what,
-            used: used(what),
-            allowed: allowed(what, &own, &self.defaults),
-        };
-        Ok(Limited::ALL.map(limit).to_vec())
-    }
+/// Whether one more is within the limit; counted now, on the connection of the transaction that adds it.
+///
+/// # Errors
+/// [`AppError::Limit`]
+pub async fn one_more(
+    connection: &mut AsyncPgConnection,
+    defaults: &config::Quotas,
+    organization: OrganizationId,
+    what: Limited,
+) -> Result<(), Failure> {
+    // Who adds one at the same time waits.
+    store::members::lock(connection, organization).await?;
+    let limits = table(connection, defaults, organization, 0).await?;
+    let limit = limits.iter().find(|limit| limit.what == what);
+    Ok(limit.map_or(Ok(()), within)?)
+}
+
+/// All limits; `waiting` events are accepted and not in the manifest yet.
+async fn table(
+    connection: &mut AsyncPgConnection,
+    defaults: &config::Quotas,
+    organization: OrganizationId,
+    waiting: u64,
+) -> Result<Vec<Limit>, Failure> {
+    let found = store::organizations::get(connection, organization).await?;
+    let own = found.map(|o| o.limits).unwrap_or_default();
+    let now = crate::clock::now();
+    let usage = store::usage::of(connection, organization, month(now), now).await?;
+    let used = |what| match what {
+        Limited::Pipelines => unsigned(usage.pipelines),
+        Limited::EventsAMonth => unsigned(usage.events) + waiting,
+        Limited::LakeBytes => unsigned(usage.lake_bytes),
+        Limited::Members => unsigned(usage.members),
+    };
+    let limit = |what| Limit {
+        what,
+        used: used(what),
+        allowed: allowed(what, &own, defaults),
+    };
+    Ok(Limited::ALL.map(limit).to_vec())
 }
 
 fn unsigned(n: i64) -> u64 {

@@ -1,6 +1,6 @@
 //! `server keys ...`: API keys of services, for whoever runs commands on the machine of the server.
 
-use anyhow::{Context, bail};
+use anyhow::bail;
 use clap::Args;
 use dash_accounts::api_key;
 use dash_db::{
@@ -11,11 +11,11 @@ use dash_db::{
         audit::{self, Actor, NewEntry},
     },
 };
-use dash_model::{DEFAULT_ORGANIZATION, Micros, OrganizationId, account::Scope};
+use dash_model::{DEFAULT_ORGANIZATION, Micros, account::Scope};
 use secrecy::ExposeSecret;
 use serde_json::json;
 
-use super::{database, print};
+use super::{database, organizations, print};
 use crate::config::Config;
 
 #[derive(Args)]
@@ -45,7 +45,7 @@ pub async fn create(config: &Config, arguments: &Create) -> anyhow::Result<()> {
 }
 
 async fn make(connection: &mut RowConnection, arguments: &Create) -> anyhow::Result<serde_json::Value> {
-    let organization = organization(connection, arguments.organization.as_deref()).await?;
+    let organization = organizations::named(connection, arguments.organization.as_deref()).await?;
     let (key, now) = (api_key::new(), crate::clock::now());
     let expires_at = arguments
         .days
@@ -76,21 +76,6 @@ async fn make(connection: &mut RowConnection, arguments: &Create) -> anyhow::Res
     };
     let made = connection.transaction(write).await?;
     Ok(json!({"id": made.id, "name": made.name, "scope": made.scope, "key": key.whole.expose_secret()}))
-}
-
-async fn organization(connection: &mut RowConnection, slug: Option<&str>) -> anyhow::Result<OrganizationId> {
-    let Some(slug) = slug else {
-        return Ok(DEFAULT_ORGANIZATION);
-    };
-    let all = store::organizations::list(connection).await?;
-    let found = all.iter().find(|organization| organization.slug == slug);
-    let known = || all.iter().map(|o| o.slug.as_str()).collect::<Vec<_>>().join(", ");
-    found.map(|organization| organization.id).with_context(|| {
-        format!(
-            "--organization: there is none with the slug {slug:?}; there are {}",
-            known()
-        )
-    })
 }
 
 /// Keys of services, as JSON.

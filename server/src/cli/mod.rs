@@ -4,6 +4,7 @@ mod audit;
 mod config;
 pub mod database;
 mod keys;
+mod organizations;
 mod pipelines;
 mod reconcile;
 mod secrets;
@@ -43,6 +44,11 @@ enum Command {
         #[command(subcommand)]
         command: Pipelines,
     },
+    /// Organizations and what they may have.
+    Organizations {
+        #[command(subcommand)]
+        command: Organizations,
+    },
     /// API keys of services.
     Keys {
         #[command(subcommand)]
@@ -71,6 +77,9 @@ enum Pipelines {
         /// JSON: name, source, mapping. `-` is standard input.
         #[arg(long)]
         file: PathBuf,
+        /// Slug of the organization; the first one when absent.
+        #[arg(long)]
+        organization: Option<String>,
     },
     /// All pipelines, as JSON.
     List,
@@ -79,6 +88,14 @@ enum Pipelines {
         /// Slug or id.
         pipeline: String,
     },
+}
+
+#[derive(Subcommand)]
+enum Organizations {
+    /// All, as JSON.
+    List,
+    /// Give one limits of its own; those that are not named are the server's again.
+    Limits(organizations::SetLimits),
 }
 
 #[derive(Subcommand)]
@@ -142,6 +159,10 @@ impl Arguments {
                 Command::Secrets {
                     command: Secrets::Rotate,
                 } => secrets::rotate(&config).await,
+                Command::Organizations { command } => match command {
+                    Organizations::List => organizations::list(&config).await,
+                    Organizations::Limits(arguments) => organizations::limits(&config, &arguments).await,
+                },
                 Command::Keys { command } => match command {
                     Keys::Create(arguments) => keys::create(&config, &arguments).await,
                     Keys::List => keys::list(&config).await,
@@ -149,7 +170,9 @@ impl Arguments {
                 },
                 Command::DemoFlights => crate::demo::post_flights(&config).await,
                 Command::Pipelines { command } => match command {
-                    Pipelines::Create { file } => pipelines::create(&config, &file).await,
+                    Pipelines::Create { file, organization } => {
+                        pipelines::create(&config, &file, organization.as_deref()).await
+                    }
                     Pipelines::List => pipelines::list(&config).await,
                     Pipelines::Show { pipeline } => pipelines::show(&config, &pipeline).await,
                 },

@@ -4,25 +4,32 @@ use std::{io::Read, path::Path};
 
 use anyhow::{Context, bail};
 use dash_db::store::{self, audit::Actor};
-use dash_model::{DEFAULT_ORGANIZATION, pipeline::PipelineDefinition};
+use dash_model::{
+    DEFAULT_ORGANIZATION,
+    pipeline::{CreatedPipeline, PipelineDefinition},
+};
 use serde_json::json;
 
-use super::{database, print};
+use super::{database, organizations, print};
 use crate::{catalog, config::Config};
 
-pub async fn create(config: &Config, file: &Path) -> anyhow::Result<()> {
+pub async fn create(config: &Config, file: &Path, organization: Option<&str>) -> anyhow::Result<()> {
     let definition = read(file)?;
     let opened = database::open(config).await?;
-    let created = catalog::create(
-        &opened.db,
-        &opened.vault,
-        DEFAULT_ORGANIZATION,
-        &definition,
-        Actor::operator(),
-    )
-    .await;
+    let created = make(config, &opened, &definition, organization).await;
     opened.close().await?;
     print(&serde_json::to_string_pretty(&created?)?)
+}
+
+async fn make(
+    config: &Config,
+    opened: &database::Opened,
+    definition: &PipelineDefinition,
+    organization: Option<&str>,
+) -> anyhow::Result<CreatedPipeline> {
+    let organization = organizations::named(&mut *opened.db.diesel().await?, organization).await?;
+    let (vault, quotas) = (&opened.vault, &config.accounts.quotas);
+    Ok(catalog::create(&opened.db, vault, quotas, organization, definition, Actor::operator()).await?)
 }
 
 pub async fn list(config: &Config) -> anyhow::Result<()> {

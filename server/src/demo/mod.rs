@@ -127,6 +127,7 @@ pub fn getting_started(state: &State) -> GettingStarted {
         dashboard: YOUR_DATA.into(),
         ingest_key: keys.get(YOUR_DATA).map(Into::into),
         example: r#"{"sensor": "door", "value": 21.5}"#.into(),
+        organization: None,
         program: std::env::current_exe().map_or_else(|_| "server".into(), |path| in_shell(&path, home().as_deref())),
     }
 }

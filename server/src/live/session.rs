@@ -84,7 +84,7 @@ async fn run(hub: Hub, socket: &mut Socket, viewer: &Viewer, watched: &Watched) 
                 session.beat_due = true;
                 beat.as_mut().reset(Instant::now() + HEARTBEAT);
             }
-            () = &mut ended => return End::Told { code: CloseCode::Policy, why: "the session has ended".into() },
+            () = &mut ended => return End::Told { code: CloseCode::Normal, why: "the session has ended".into() },
             () = &mut closed => return End::Told { code: CloseCode::Away, why: "the server stops".into() },
         }
     }

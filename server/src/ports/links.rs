@@ -15,7 +15,7 @@ use serde_json::json;
 
 use super::Asked;
 use crate::{
-    accounts::{self, enter, invalid, post, set_up::expiry},
+    accounts::{self, enter, enter_or_ask, invalid, post, set_up::expiry},
     failure::Failure,
 };
 
@@ -79,14 +79,14 @@ impl Links for Asked {
         let user = self.take(Purpose::MagicLink, token).await?;
         // Whoever has the letter has the address.
         self.confirmed(user.id).await?;
-        self.enter_or_ask(&user, to.as_deref()).await
+        enter_or_ask(&self.state, &self.caller, &user, to.as_deref()).await
     }
 
     async fn confirm(&self, _viewer: &Viewer, token: String, password: String) -> Result<Done, AppError> {
         self.state.rates.way_in(self.caller.address)?;
         let user = self.new_password(Purpose::ConfirmEmail, token, password).await?;
         self.first_organization(&user).await?;
-        let done = self.enter_or_ask(&user, None).await?;
+        let done = enter_or_ask(&self.state, &self.caller, &user, None).await?;
         Ok(done.and_say(format!("Welcome, {}.", user.name)))
     }
 
@@ -94,7 +94,7 @@ impl Links for Asked {
         self.state.rates.way_in(self.caller.address)?;
         let user = self.new_password(Purpose::ResetPassword, token, password).await?;
         self.sessions_changed().await;
-        let done = self.enter_or_ask(&user, None).await?;
+        let done = enter_or_ask(&self.state, &self.caller, &user, None).await?;
         Ok(done.and_say("Your password is changed, and you are signed out everywhere else."))
     }
 

@@ -6,6 +6,7 @@ mod keys;
 mod links;
 mod metrics;
 mod organizations;
+mod passkeys;
 mod people;
 mod pipelines;
 mod profile;
@@ -19,7 +20,7 @@ use dash_db::RowConnection;
 
 pub use compute::Computer;
 pub use metrics::answer;
-pub use organizations::of as audit_filter;
+pub use organizations::{make as make_organization, of as audit_filter};
 
 use crate::{access::caller::Caller, failure::Failure, state::State};
 
@@ -59,6 +60,7 @@ impl Shared {
             reconcile: self.reconcile.clone(),
             ways: request.clone(),
             links: request.clone(),
+            passkeys: request.clone(),
             profile: request.clone(),
             keys: request.clone(),
             people: request.clone(),

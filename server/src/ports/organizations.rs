@@ -187,7 +187,7 @@ impl Asked {
 }
 
 /// Makes an organization that somebody owns.
-pub(super) async fn make(state: &State, caller: &Caller, user: &User, name: &str) -> Result<Organization, AppError> {
+pub async fn make(state: &State, caller: &Caller, user: &User, name: &str) -> Result<Organization, AppError> {
     let name = accounts::name(name)?;
     let mut connection = state.db.diesel().await.map_err(Failure::from)?;
     let write = async |conn: &mut RowConnection| {

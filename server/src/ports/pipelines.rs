@@ -67,6 +67,11 @@ impl Pipelines for FromState {
         let mut start = crate::demo::getting_started(&self.0);
         // A key is for those who may send with it.
         let own = viewer.organization == DEFAULT_ORGANIZATION;
+        if !own {
+            let mut connection = self.0.db.diesel().await.map_err(Failure::from)?;
+            let found = store::organizations::get(&mut connection, viewer.organization).await;
+            start.organization = found.map_err(Failure::from)?.map(|o| o.slug);
+        }
         if !own || allow(viewer, Action::Ingest, None, ("pipeline", "")).is_err() {
             start.ingest_key = None;
         }

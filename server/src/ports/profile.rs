@@ -98,6 +98,22 @@ impl Profile for Asked {
         }))
     }
 
+    async fn unlink(&self, _viewer: &Viewer, issuer: String, subject: String) -> Result<Done, AppError> {
+        let user = self.caller.user()?;
+        self.has_another_way(user).await?;
+        let gone = store::identities::unlink(&mut *self.connection().await?, user.id, &issuer, &subject).await;
+        match gone.map_err(Failure::from)? {
+            true => {
+                self.told_of("identity.unlink", user).await?;
+                Ok(Done::say("It no longer signs you in."))
+            }
+            false => Err(AppError::NotFound {
+                what: "linked account of yours".into(),
+                name: subject,
+            }),
+        }
+    }
+
     async fn begin_second_factor(&self, _viewer: &Viewer) -> Result<Done, AppError> {
         let user = self.caller.user()?;
         let secret = second_factor::new_secret();
@@ -161,6 +177,24 @@ impl Profile for Asked {
 }
 
 impl Asked {
+    /// Takes a way in away, as long as another one is left.
+    pub(super) async fn has_another_way(&self, user: &User) -> Result<(), AppError> {
+        let mut connection = self.connection().await?;
+        let passkeys = store::passkeys::list(&mut connection, user.id)
+            .await
+            .map_err(Failure::from)?
+            .len();
+        let identities = store::identities::list(&mut connection, user.id)
+            .await
+            .map_err(Failure::from)?
+            .len();
+        let mail = !matches!(self.state.config.accounts.mail, crate::config::Mail::None);
+        match user.password_hash.is_some() || mail || passkeys + identities > 1 {
+            true => Ok(()),
+            false => Err(invalid("password", "this is your only way in; set a password first")),
+        }
+    }
+
     async fn account(&self, user: &User) -> Result<Account, Failure> {
         let mut connection = self.connection().await?;
         let now = crate::clock::now();
@@ -227,7 +261,7 @@ impl Asked {
     }
 
     /// Organizations see how their members get in.
-    async fn told_of(&self, action: &str, user: &User) -> Result<(), Failure> {
+    pub(super) async fn told_of(&self, action: &str, user: &User) -> Result<(), Failure> {
         if self.caller.viewer.who == dash_accounts::policy::Who::Nobody {
             return Ok(());
         }

@@ -2,7 +2,7 @@
 
 use app::{
     AppError,
-    form::{Done, NewPerson, SignInForm, local},
+    form::{Done, NewPerson, SignInForm},
     ports::{Viewer, Ways},
 };
 use async_trait::async_trait;
@@ -21,13 +21,11 @@ use serde_json::json;
 use super::Asked;
 use crate::{
     access::session::{SIGNED_IN, SignedIn, WAITING, Waiting},
-    accounts::{self, enter, invalid, post, set_up::expiry},
+    accounts::{self, enter, enter_or_ask, invalid, post, set_up::expiry},
     failure::Failure,
     web::cookies,
 };
 
-/// How long a code is waited for after the password, in microseconds.
-const CODE_PATIENCE: i64 = 600 * 1_000_000;
 /// The same words for whoever does not exist: nobody finds out who has an account.
 const WRONG: &str = "address or password is wrong";
 
@@ -65,7 +63,7 @@ impl Ways for Asked {
                 .await
                 .map_err(Failure::from)?;
         }
-        self.enter_or_ask(&user, form.to.as_deref()).await
+        enter_or_ask(&self.state, &self.caller, &user, form.to.as_deref()).await
     }
 
     async fn code(&self, _viewer: &Viewer, code: String) -> Result<Done, AppError> {
@@ -105,7 +103,7 @@ impl Ways for Asked {
         session.flush().await.map_err(Failure::from)?;
         let secure = self.state.config.accounts.is_secure();
         self.caller.cookies.lock().push(cookies::clear_session(secure));
-        self.sessions_changed().await;
+        // Sockets are not closed at once here: those of this page go with it, and others within seconds.
         Ok(Done::go("/").and_say("You are signed out."))
     }
 
@@ -195,24 +193,6 @@ impl Ways for Asked {
 }
 
 impl Asked {
-    /// Signs in, or asks for the second factor first.
-    pub(super) async fn enter_or_ask(&self, user: &User, to: Option<&str>) -> Result<Done, AppError> {
-        let asks = store::second_factors::is_on(&mut *self.connection().await?, user.id).await;
-        if !asks.map_err(Failure::from)? {
-            return enter(&self.state, &self.caller, user, to, None).await;
-        }
-        let session = self.caller.session()?;
-        session.clear().await;
-        session.cycle_id().await.map_err(Failure::from)?;
-        let waiting = Waiting {
-            user: user.id,
-            until: Micros(crate::clock::now().0 + CODE_PATIENCE),
-            to: local(to).map(str::to_owned),
-        };
-        session.insert(WAITING, waiting).await.map_err(Failure::from)?;
-        Ok(Done::go("/sign-in/code"))
-    }
-
     /// Uses a code of the app, or a recovery code, up.
     pub(super) async fn takes_code(&self, user: dash_model::UserId, code: &str, now: Micros) -> Result<bool, AppError> {
         let mut connection = self.connection().await?;

@@ -9,12 +9,14 @@ mod identify;
 mod ingest;
 mod live;
 mod openapi;
+mod passkeys;
 mod problem;
 mod query;
 mod reader;
 mod router;
 pub mod routes;
 mod site;
+mod sso;
 mod stats;
 mod theme;
 

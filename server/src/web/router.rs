@@ -12,12 +12,10 @@ use tower_sessions::{Expiry, SessionManagerLayer, cookie::SameSite};
 use utoipa_axum::{router::OpenApiRouter, routes as paths};
 
 use super::{
-    audit, cookies, forms, guard, health, identify, ingest, live, openapi, problem, query, routes, site, stats, theme,
+    audit, cookies, forms, guard, health, identify, ingest, live, openapi, passkeys, problem, query, routes, site, sso,
+    stats, theme,
 };
-use crate::{access::session::DbSessions, ports::Shared, state::State};
-
-/// Somebody who does not come for so long has to sign in again.
-const SESSION: time::Duration = time::Duration::days(30);
+use crate::{access::session::DbSessions, accounts::LONG, ports::Shared, state::State};
 
 /// The whole of Dash over HTTP.
 pub fn router(state: State, options: LeptosOptions) -> Router {
@@ -62,6 +60,9 @@ pub fn router(state: State, options: LeptosOptions) -> Router {
     let exports = Router::new()
         .route("/organization/audit.csv", get(audit::csv))
         .route("/organization/audit.json", get(audit::json))
+        .route("/sso/{provider}", get(sso::begin))
+        .route("/sso/callback", get(sso::finish))
+        .route("/passkeys.js", get(passkeys::script))
         .with_state(state.clone());
 
     let secure = state.config.accounts.is_secure();
@@ -70,7 +71,7 @@ pub fn router(state: State, options: LeptosOptions) -> Router {
         .with_secure(secure)
         // A link in a letter opens the page as the one who is signed in.
         .with_same_site(SameSite::Lax)
-        .with_expiry(Expiry::OnInactivity(SESSION));
+        .with_expiry(Expiry::OnInactivity(LONG));
     let people = Router::new()
         .merge(site)
         .merge(exports)

@@ -119,6 +119,12 @@ pub const FUNCTIONS: &[Route] = &[
     post("/api/account/password", Oneself),
     post("/api/account/devices/end", Oneself),
     post("/api/account/devices/end-others", Oneself),
+    post("/api/account/unlink", Oneself),
+    post("/api/passkeys/begin", Oneself),
+    post("/api/passkeys/add", Oneself),
+    post("/api/passkeys/remove", Oneself),
+    post("/api/sign-in/passkey/begin", Everybody),
+    post("/api/sign-in/passkey", Secret),
     post("/api/account/second-factor/begin", Oneself),
     post("/api/account/second-factor/confirm", Oneself),
     post("/api/account/second-factor/stop", Oneself),
@@ -157,6 +163,9 @@ pub const API: &[Route] = &[
 /// The rest.
 pub const OTHERS: &[Route] = &[
     get("/theme", Everybody),
+    get("/sso/{provider}", Everybody),
+    get("/sso/callback", Secret),
+    get("/passkeys.js", Everybody),
     get("/organization/audit.csv", May(SeeAudit, Organization)),
     get("/organization/audit.json", May(SeeAudit, Organization)),
     get("/healthz", Everybody),

@@ -1,6 +1,7 @@
 //! From the link on the console to an organization with people in it, as browsers without a script do it.
 
 mod links;
+mod mail;
 mod organization;
 mod second_factor;
 mod sign_in;
@@ -48,7 +49,12 @@ async fn set_password(app: &TestApp, user: dash_model::UserId) {
 
 #[tokio::test]
 async fn a_limit_warns_first_and_then_refuses_by_its_name() {
-    let app = TestApp::with(&[("DASH_MAX_MEMBERS", "3"), ("DASH_MAX_EVENTS", "5")]).await;
+    let app = TestApp::with(&[
+        ("DASH_MAX_MEMBERS", "3"),
+        ("DASH_MAX_EVENTS", "5"),
+        ("DASH_MAX_PIPELINES", "1"),
+    ])
+    .await;
     let invite = async |email: &str| {
         let fields = [("email", email), ("role", "member")];
         app.submit(&app.owner.cookie, "/api/people/invite", &fields).await
@@ -60,6 +66,7 @@ async fn a_limit_warns_first_and_then_refuses_by_its_name() {
     assert!(refused.notice.as_ref().unwrap().failed);
     assert!(refused.said().contains("3 members"), "{}", refused.said());
 
+    // One pipeline: this one.
     let pipeline = app.pipeline("limited", crate::util::value_mapping()).await;
     let event = r#"{"at":1700000000000,"value":1}"#;
     let quotas = &app.running().state.quotas;
@@ -84,6 +91,15 @@ async fn a_limit_warns_first_and_then_refuses_by_its_name() {
     let limits = quotas.of(dash_model::DEFAULT_ORGANIZATION).await.unwrap();
     let events = limits.iter().find(|l| l.what == Limited::EventsAMonth).unwrap();
     assert_eq!((events.used, events.allowed), (5, Some(5)));
+    let definition =
+        serde_json::from_value(serde_json::json!({"name": "two", "mapping": crate::util::value_mapping()}));
+    let actor = store::audit::Actor::system();
+    let catalog = &app.running().state.catalog;
+    let second = catalog
+        .create(dash_model::DEFAULT_ORGANIZATION, &definition.unwrap(), actor)
+        .await;
+    let words = second.map(drop).expect_err("refused").to_string();
+    assert!(words.contains("1 pipelines"), "{words}");
     let page = app.page("/organization?tab=usage").await.text().await.unwrap();
     assert!(page.contains("5 of 5") && page.contains("3 of 3"), "{page}");
 }

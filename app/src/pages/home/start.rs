@@ -25,12 +25,17 @@ const DEFINITION_RECORD: &str = r#"{"door":"front","opened":1}"#;
 #[derive(Clone, Serialize, Deserialize)]
 struct Setup {
     start: GettingStarted,
-    stats: PipelineStats,
+    /// Nothing where there is no pipeline to try with.
+    stats: Option<PipelineStats>,
 }
 
 async fn load() -> Result<Setup, AppError> {
     let start = how_to_start().await?;
-    let stats = get_pipeline(start.pipeline.clone()).await?.stats;
+    let stats = match get_pipeline(start.pipeline.clone()).await {
+        Ok(overview) => Some(overview.stats),
+        Err(AppError::NotFound { .. }) => None,
+        Err(error) => return Err(error),
+    };
     Ok(Setup { start, stats })
 }
 
@@ -66,11 +71,25 @@ pub fn Start() -> impl IntoView {
 #[component]
 fn Steps(setup: Setup) -> impl IntoView {
     let Setup { start, stats } = setup;
-    let stats = live_stats(start.pipeline.clone(), stats);
     let own = {
         let command = command(&start.base_url, "front-door", "INGEST_KEY", DEFINITION_RECORD);
-        format!("{} pipelines create --file pipeline.json\n{command}", start.program)
+        let of = start
+            .organization
+            .as_ref()
+            .map_or_else(String::new, |slug| format!(" --organization {slug}"));
+        format!("{} pipelines create --file pipeline.json{of}\n{command}", start.program)
     };
+    let Some(stats) = stats else {
+        return view! {
+            <ol class="max-w-3xl">
+                <Step number=1 title="Make a pipeline">
+                    <Own own />
+                </Step>
+            </ol>
+        }
+        .into_any();
+    };
+    let stats = live_stats(start.pipeline.clone(), stats);
     let pipeline = start.pipeline.clone();
     let code = start
         .ingest_key
@@ -110,15 +129,24 @@ fn Steps(setup: Setup) -> impl IntoView {
                 <Arrival start stats />
             </Step>
             <Step number=3 title="Make it yours" class="xl:col-start-2 xl:row-span-2 xl:row-start-1">
-                <p class="mb-3 text-ink-2">
-                    "A pipeline says where the numbers stand in your records. Save this as "
-                    <code class="text-ink">"pipeline.json"</code> ":"
-                </p>
-                <CodeBlock code=DEFINITION label="definition" />
-                <p class="my-3 text-ink-2">"In the directory where Dash was started, create it. Then post to it with the key that it prints, this once, in place of "<code class="text-ink">"INGEST_KEY"</code> ":"</p>
-                <CodeBlock code=own label="commands" wrap=true />
+                <Own own />
             </Step>
         </ol>
+    }
+    .into_any()
+}
+
+/// A pipeline of one's own.
+#[component]
+fn Own(own: String) -> impl IntoView {
+    view! {
+                <p class="mb-3 text-ink-2">
+            "A pipeline says where the numbers stand in your records. Save this as "
+            <code class="text-ink">"pipeline.json"</code> ":"
+        </p>
+        <CodeBlock code=DEFINITION label="definition" />
+        <p class="my-3 text-ink-2">"In the directory where Dash was started, create it. Then post to it with the key that it prints, this once, in place of "<code class="text-ink">"INGEST_KEY"</code> ":"</p>
+        <CodeBlock code=own label="commands" wrap=true />
     }
 }
 

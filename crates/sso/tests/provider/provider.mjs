@@ -11,7 +11,8 @@ import { pathToFileURL } from 'node:url';
 const packages = createRequire(join(process.env.TEST_OIDC_PROVIDER, 'package.json'));
 const { Provider } = await import(pathToFileURL(packages.resolve('oidc-provider')));
 
-const redirect_uris = ['https://dash.example/sign-in/callback'];
+// The second one is of a Dash that a browser is sent back to.
+const redirect_uris = ['https://dash.example/sign-in/callback', process.env.TEST_REDIRECT_URI].filter(Boolean);
 
 function configuration(conformIdTokenClaims) {
   return {

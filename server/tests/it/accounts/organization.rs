@@ -132,7 +132,7 @@ async fn an_organization_is_deleted_after_a_grace_period_in_which_it_can_be_kept
     let gone = client.get(format!("{}/api/pipelines", app.url)).header("cookie", owner);
     assert_eq!(
         gone.send().await.unwrap().status(),
-        401,
+        403,
         "nobody sees anything of it any more"
     );
 }
