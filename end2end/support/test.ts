@@ -1,3 +1,4 @@
+import { AxeBuilder } from "@axe-core/playwright";
 import { test as base, expect, type BrowserContext, type Locator, type Page, type Response } from "@playwright/test";
 import { existsSync } from "node:fs";
 import { Dash, OwnServer } from "./server.ts";
@@ -90,6 +91,17 @@ async function listen(context: BrowserContext): Promise<string[]> {
 
 export async function hydrated(page: Page) {
   await page.locator("html[data-hydrated]").waitFor({ state: "attached", timeout: 30_000 });
+}
+
+/** Nothing that axe complains of, light and dark. Where no script runs axe cannot either. */
+export async function expectAccessible(page: Page) {
+  for (const colorScheme of ["light", "dark"] as const) {
+    // A colour on its way from one to the other is neither.
+    await page.emulateMedia({ colorScheme, reducedMotion: "reduce" });
+    const { violations } = await new AxeBuilder({ page }).analyze();
+    const words = violations.flatMap((v) => v.nodes.map((n) => `${v.id}: ${n.target.join(" ")}: ${n.failureSummary}`));
+    expect(words, colorScheme).toEqual([]);
+  }
 }
 
 /** A widget of a dashboard. */

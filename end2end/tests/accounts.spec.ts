@@ -1,7 +1,7 @@
 import { createHmac } from "node:crypto";
 import type { Browser, Page } from "@playwright/test";
 import { OWNER } from "../support/server.ts";
-import { expect, hydrated, test } from "../support/test.ts";
+import { expect, expectAccessible, hydrated, test } from "../support/test.ts";
 
 const PASSWORD = "seven green llamas juggle";
 
@@ -97,24 +97,27 @@ test.describe("without an account", () => {
     await expect(page).toHaveURL(/\/sign-in\?to=/);
   });
 
-  test("a link by mail signs in once", async ({ page, visit }) => {
-    await visit("/sign-in/link");
-    await page.getByLabel("E-mail address").fill(OWNER.email);
-    await page.getByRole("button", { name: "Send the link" }).click();
-    await expect(page.getByText("a letter is on its way")).toBeVisible();
-    const address = await openLink(page, OWNER.email, "/link");
-    await page.getByRole("button", { name: "Sign in" }).click();
-    await expect(page.getByRole("heading", { name: "Send your own data" })).toBeVisible();
-    const again = await page.request.get(address);
-    expect(again.status()).toBe(410);
-  });
-
   test("what is not shared is not shown", async ({ page, visit }) => {
     for (const path of ["/pipelines", "/pipelines/earthquakes", "/reconcile", "/account", "/organization"]) {
       await visit(path);
       await expect(page, path).toHaveURL(/\/sign-in\?to=/);
     }
   });
+});
+
+test("a link by mail signs in once", async ({ page, visit, browser, baseURL, javaScriptEnabled }) => {
+  const { their, who } = await member(page, visit, browser, baseURL!, javaScriptEnabled);
+  await signOut(their);
+  await their.goto("/sign-in/link");
+  await their.getByLabel("E-mail address").fill(who.email);
+  await their.getByRole("button", { name: "Send the link" }).click();
+  await expect(their.getByText("a letter is on its way")).toBeVisible();
+  const address = await openLink(their, who.email, "/link");
+  await their.getByRole("button", { name: "Sign in" }).click();
+  await expect(their.getByRole("heading", { name: "Send your own data" })).toBeVisible();
+  const again = await their.request.get(address);
+  expect(again.status()).toBe(410);
+  await their.context().close();
 });
 
 test("a second factor is switched on, asked for, and off again", async ({ page, visit, browser, baseURL, javaScriptEnabled }) => {
@@ -213,6 +216,28 @@ test("a dashboard is shared no more, and shared again", async ({ page, visit, br
   await expect(nobody.getByRole("heading", { level: 1 })).toBeVisible();
   await expect(nobody).toHaveURL(/\/dashboards\/flights/);
   await nobody.context().close();
+});
+
+test("pages that a link leads to are accessible", { tag: "@javascript" }, async ({ page, visit, browser, baseURL }) => {
+  const invited = unique("invited");
+  const { their, who } = await member(page, visit, browser, baseURL!, true);
+  await signOut(their);
+  for (const path of ["/sign-in/link", "/reset"]) {
+    await their.goto(path);
+    await their.getByLabel("E-mail address").fill(who.email);
+    await their.getByRole("button", { name: "Send the link" }).click();
+    await expect(their.getByText("a letter is on its way")).toBeVisible();
+    await expectAccessible(their);
+    await openLink(their, who.email, path);
+    await expectAccessible(their);
+  }
+  await visit("/organization");
+  await page.getByLabel("E-mail address").fill(invited.email);
+  await page.getByRole("button", { name: "Invite" }).click();
+  await expect(page.getByText("a letter is on its way")).toBeVisible();
+  await openLink(their, invited.email, "Join");
+  await expectAccessible(their);
+  await their.context().close();
 });
 
 test("the ways in are reached by keyboard", { tag: "@javascript" }, async ({ browser, baseURL }) => {

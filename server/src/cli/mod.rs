@@ -153,7 +153,8 @@ impl Arguments {
             let done = match self.command {
                 Command::Reconcile(arguments) => return reconcile::run(&config, &arguments).await,
                 Command::Audit { command: Audit::Verify } => return audit::verify(&config).await,
-                Command::Serve => crate::run::serve(config).await,
+                // Boxed: it is far larger than the others.
+                Command::Serve => Box::pin(crate::run::serve(config)).await,
                 Command::Migrate => database::migrate(&config).await,
                 Command::Config { .. } => Ok(()),
                 Command::Secrets {

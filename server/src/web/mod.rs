@@ -20,4 +20,4 @@ mod sso;
 mod stats;
 mod theme;
 
-pub use router::router;
+pub use router::{api_document, router};

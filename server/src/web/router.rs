@@ -17,13 +17,22 @@ use super::{
 };
 use crate::{access::session::DbSessions, accounts::LONG, ports::Shared, state::State};
 
-/// The whole of Dash over HTTP.
-pub fn router(state: State, options: LeptosOptions) -> Router {
-    let (api, document) = OpenApiRouter::with_openapi(openapi::document())
+/// The API of programs, with its description.
+fn api() -> OpenApiRouter<State> {
+    OpenApiRouter::with_openapi(openapi::document())
         .routes(paths!(ingest::post_events))
         .routes(paths!(stats::get_stats))
         .routes(paths!(query::get_query))
-        .split_for_parts();
+}
+
+/// What `GET /api/v1/openapi.json` answers.
+pub fn api_document() -> utoipa::openapi::OpenApi {
+    api().into_openapi()
+}
+
+/// The whole of Dash over HTTP.
+pub fn router(state: State, options: LeptosOptions) -> Router {
+    let (api, document) = api().split_for_parts();
     let api = api
         .route("/api/v1/openapi.json", get(move || openapi::serve(document.clone())))
         .route("/api/v1/{*rest}", axum::routing::any(problem::no_such_address))

@@ -217,6 +217,31 @@ mod tests {
     }
 
     #[test]
+    fn every_address_of_the_api_declares_who_may_use_it() {
+        let document = crate::web::api_document();
+        let mut there: BTreeSet<String> = document
+            .paths
+            .paths
+            .iter()
+            .flat_map(|(path, item)| {
+                let methods = [
+                    ("GET", &item.get),
+                    ("POST", &item.post),
+                    ("PUT", &item.put),
+                    ("DELETE", &item.delete),
+                    ("PATCH", &item.patch),
+                ];
+                methods
+                    .into_iter()
+                    .filter(|(_, operation)| operation.is_some())
+                    .map(move |(method, _)| format!("{method} {path}"))
+            })
+            .collect();
+        there.insert("GET /api/v1/openapi.json".to_owned());
+        assert_eq!(declared(API), there);
+    }
+
+    #[test]
     fn no_route_stands_twice() {
         let all: Vec<&Route> = [PAGES, FUNCTIONS, API, OTHERS].into_iter().flatten().collect();
         let different: BTreeSet<String> = all.iter().map(|r| format!("{} {}", r.method, r.path)).collect();

@@ -109,8 +109,8 @@ fn Make(teams: Vec<Team>, service: bool) -> impl IntoView {
             <Hidden name="service" value=service.to_string() />
             <Field label="Name of the key" name="name" />
             <Select label="It may" name="scope" options=scopes chosen="ingest" />
-            <Select label="Team" name="team" options=team_options />
-            <Select label="Expires after" name="days" options=days />
+            <Select label="Team" name="team" options=team_options chosen="" />
+            <Select label="Expires after" name="days" options=days chosen="90" />
             <Submit>"Make a key"</Submit>
         </Form>
     }

@@ -71,7 +71,7 @@ fn Row(member: Member, this: bool, admin: bool, owner: bool) -> impl IntoView {
             <td class="stack-end">
                 <Badge>{role.word()}</Badge>
             </td>
-            <td data-label="Joined">{format::utc(joined_at.millis())}</td>
+            <td data-label="Joined">{day(joined_at.millis())}</td>
             <td class="stack-line">
                 {may
                     .then(|| {
@@ -120,8 +120,7 @@ fn Invitations(invitations: Vec<Invitation>, owner: bool) -> impl IntoView {
                                 <div class="min-w-0">
                                     <p class="font-medium break-all">{invitation.email}</p>
                                     <p class="text-xs text-ink-2">
-                                        {format!("as {}, open until ", invitation.role)}
-                                        <RelativeTimeUntil ms=invitation.expires_at.millis() />
+                                        {format!("as {}, open until {}", invitation.role, day(invitation.expires_at.millis()))}
                                     </p>
                                 </div>
                                 <Form action=api::RevokeInvitation::PATH>
@@ -144,7 +143,8 @@ fn Invitations(invitations: Vec<Invitation>, owner: bool) -> impl IntoView {
     }
 }
 
-#[component]
-fn RelativeTimeUntil(ms: i64) -> impl IntoView {
-    view! { <time datetime=format::iso(ms)>{format::utc(ms)}</time> }
+/// The time of day says nothing here.
+fn day(ms: i64) -> String {
+    let text = format::utc(ms);
+    text.split(' ').next().unwrap_or_default().to_owned()
 }
