@@ -73,7 +73,7 @@ fn declared(routes: &'static [Route], wanted: impl Fn(Kind) -> bool) -> Vec<(&'s
 /// Things: what is whose, asked for by name.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn everybody_gets_what_the_policy_says_of_every_thing() {
-    let world = World::new().await;
+    let world = Box::pin(World::new()).await;
     let things = |kind| matches!(kind, Kind::Pipeline | Kind::Dashboard | Kind::Metric);
     let mut routes = declared(PAGES, things);
     routes.extend(declared(FUNCTIONS, things));
@@ -135,7 +135,7 @@ async fn everybody_gets_what_the_policy_says_of_every_thing() {
 /// The organization: what only some may do with it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn everybody_does_with_an_organization_what_the_policy_says() {
-    let world = World::new().await;
+    let world = Box::pin(World::new()).await;
     let mut routes = declared(FUNCTIONS, |kind| matches!(kind, Kind::Organization | Kind::Team));
     routes.extend(declared(PAGES, |kind| kind == Kind::Organization));
     routes.extend(declared(OTHERS, |kind| kind == Kind::Organization));
@@ -204,7 +204,7 @@ async fn everybody_does_with_an_organization_what_the_policy_says() {
 /// What is one's own, lists, ways in: nobody gets further than they should.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_ones_own_needs_somebody_and_lists_show_what_may_be_seen() {
-    let world = World::new().await;
+    let world = Box::pin(World::new()).await;
     let nobody = &world.askers[0];
     for route in PAGES.iter().chain(FUNCTIONS).chain(OTHERS) {
         let page = !route.path.starts_with("/api/");
