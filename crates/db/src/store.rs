@@ -9,6 +9,7 @@ pub mod dashboards;
 pub mod idempotency;
 pub mod identities;
 pub mod invitations;
+pub mod jobs;
 pub mod keys;
 pub mod lake_objects;
 pub mod ledger;

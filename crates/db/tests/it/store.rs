@@ -4,6 +4,7 @@ mod accounts;
 mod audit;
 mod dashboards;
 mod idempotency;
+mod jobs;
 mod keys;
 mod lake_objects;
 mod ledger;
