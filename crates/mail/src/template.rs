@@ -50,6 +50,13 @@ pub enum Letter {
         agent: String,
         address: String,
     },
+    /// Something signs in from now on that did not before.
+    NewWayIn {
+        /// Such as "a passkey, Laptop".
+        what: String,
+        when: DateTime<Utc>,
+        address: String,
+    },
 }
 
 impl Letter {
@@ -139,6 +146,19 @@ impl Letter {
                     "It was not? Then sign that device out in your settings, and set a new password.".to_owned(),
                 ],
             },
+            Self::NewWayIn { what, when, address } => Page {
+                subject: "New way in to your account".to_owned(),
+                name: String::new(),
+                before: vec![
+                    "From now on this signs in to your account, too:".to_owned(),
+                    format!("{}; added on {}, from {}.", line(what, AGENT), moment(when), place(address)),
+                ],
+                actions: vec![("Open Dash", base_url)],
+                after: vec![
+                    "It was you? Then there is nothing to do.".to_owned(),
+                    "It was not? Then remove it on your account's page, and set a new password.".to_owned(),
+                ],
+            },
         }
     }
 }
@@ -154,6 +174,7 @@ impl fmt::Debug for Letter {
             Self::PasswordChanged { .. } => "PasswordChanged",
             Self::SignedUpAgain { .. } => "SignedUpAgain",
             Self::NewDevice { .. } => "NewDevice",
+            Self::NewWayIn { .. } => "NewWayIn",
         })
     }
 }
@@ -211,6 +232,11 @@ mod tests {
             Letter::NewDevice {
                 when,
                 agent: given(),
+                address: given(),
+            },
+            Letter::NewWayIn {
+                what: given(),
+                when,
                 address: given(),
             },
         ]
