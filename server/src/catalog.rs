@@ -1,6 +1,10 @@
 //! The pipelines of all organizations as the hot paths need them: found by slug or id within one organization, with their plan compiled.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::HashMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use app::AppError;
 use dash_db::{
@@ -20,8 +24,12 @@ use dash_transform::Plan;
 use dash_vault::Vault;
 use parking_lot::RwLock;
 use secrecy::{ExposeSecret, SecretSlice};
+use tokio::sync::Mutex;
 
 use crate::{accounts::quotas::one_more, config::Quotas, failure::Failure};
+
+/// How old a reading may be before all pipelines are read again for a name that is not among them.
+const FRESH: Duration = Duration::from_secs(1);
 
 /// A pipeline with everything that does not change between its events.
 pub struct Entry {
@@ -39,6 +47,15 @@ pub struct Catalog {
     vault: Arc<Vault>,
     quotas: Quotas,
     entries: Arc<RwLock<Entries>>,
+    /// The last reading; held while pipelines are read, so that an older reading never takes the place of a newer one.
+    last: Arc<Mutex<Option<Reading>>>,
+}
+
+/// That all pipelines were read.
+struct Reading {
+    ended: Instant,
+    /// Whether it came to its end.
+    done: bool,
 }
 
 #[derive(Default)]
@@ -55,6 +72,7 @@ impl Catalog {
             vault,
             quotas,
             entries: Arc::default(),
+            last: Arc::default(),
         };
         catalog.reload().await?;
         Ok(catalog)
@@ -62,6 +80,39 @@ impl Catalog {
 
     /// Reads all pipelines again: the command line may have added one.
     pub async fn reload(&self) -> Result<(), Failure> {
+        let mut last = self.last.lock().await;
+        self.read(&mut last).await
+    }
+
+    /// As [`Self::reload`], unless that was done a moment ago: anybody may ask for names that are none, and as often as they like.
+    async fn look_again(&self) -> Result<(), AppError> {
+        let mut last = Arc::clone(&self.last).lock_owned().await;
+        if let Some(reading) = last.as_ref().filter(|reading| reading.ended.elapsed() < FRESH) {
+            return match reading.done {
+                true => Ok(()),
+                // What is there is not known, so nothing is said to be missing.
+                false => Err(AppError::Unavailable {
+                    what: "The database".into(),
+                }),
+            };
+        }
+        let this = self.clone();
+        // On its own task: whoever asks and leaves at once would have it begun again and again.
+        let read = tokio::spawn(async move { this.read(&mut last).await }).await;
+        read.map_err(|e| Failure::internal(format!("reading the pipelines ended early: {e}")))??;
+        Ok(())
+    }
+
+    async fn read(&self, last: &mut Option<Reading>) -> Result<(), Failure> {
+        let read = self.read_all().await;
+        *last = Some(Reading {
+            ended: Instant::now(),
+            done: read.is_ok(),
+        });
+        read
+    }
+
+    async fn read_all(&self) -> Result<(), Failure> {
         let mut connection = self.db.diesel().await?;
         let pipelines = store::pipelines::all(&mut connection).await?;
         let mut entries = Entries::default();
@@ -116,12 +167,12 @@ impl Catalog {
         (entry.pipeline.organization == organization).then(|| Arc::clone(entry))
     }
 
-    /// By slug or id; one that was added meanwhile is looked up.
+    /// By slug or id; one that was added by another process is looked up, and found within a second or so.
     pub async fn find(&self, organization: OrganizationId, slug_or_id: &str) -> Result<Arc<Entry>, AppError> {
         if let Some(entry) = self.get(organization, slug_or_id) {
             return Ok(entry);
         }
-        self.reload().await.map_err(AppError::from)?;
+        self.look_again().await?;
         self.get(organization, slug_or_id).ok_or_else(|| not_found(slug_or_id))
     }
 
@@ -131,7 +182,7 @@ impl Catalog {
         if let Some(entry) = known {
             return Ok(entry);
         }
-        self.reload().await.map_err(AppError::from)?;
+        self.look_again().await?;
         let entry = self.entries.read().by_id.get(&id).cloned();
         entry.ok_or_else(|| not_found(&id.to_string()))
     }

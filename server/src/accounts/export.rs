@@ -3,9 +3,13 @@
 use dash_db::store::audit::Entry;
 use serde_json::json;
 
-/// As CSV. A cell that a spreadsheet would compute begins with an apostrophe, or whoever opens the file runs what somebody else wrote into a name.
-pub fn csv(entries: &[Entry]) -> String {
-    let mut text = String::from("number,at,actor,actor_name,address,action,target,before,after,hash\r\n");
+/// The first line of the CSV.
+pub const CSV_HEADER: &str = "number,at,actor,actor_name,address,action,target,before,after,hash\r\n";
+
+/// Rows of the CSV. A cell that a spreadsheet would compute begins with an apostrophe, or whoever opens the file runs what somebody else wrote into
+/// a name.
+pub fn csv_rows(entries: &[Entry]) -> String {
+    let mut text = String::new();
     for entry in entries {
         let number = entry.number.to_string();
         let at = super::post::when(entry.at).to_rfc3339();
@@ -95,11 +99,10 @@ mod tests {
             "\t=1",
             "\r=1",
         ] {
-            let text = csv(&[entry(name)]);
-            let row = text.split_once("\r\n").expect("a header").1;
+            let row = csv_rows(&[entry(name)]);
             assert!(row.contains(&format!("\"'{}\"", name.replace('"', "\"\""))), "{row:?}");
         }
-        let text = csv(&[entry("Ada")]);
+        let text = csv_rows(&[entry("Ada")]);
         assert!(
             text.contains(r#""Ada","","pipeline.create","pipeline ""x"", y","","{""a"":1}""#),
             "{text}"

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use axum::{
     extract::{Request, State as Shared},
-    http::{HeaderName, HeaderValue, Method, header},
+    http::{HeaderName, HeaderValue, Method, StatusCode, header},
     middleware::Next,
     response::{IntoResponse, Response},
 };
@@ -12,7 +12,7 @@ use dash_ingest::{Problem, ProblemKind};
 
 use url::Url;
 
-use super::problem::ProblemResponse;
+use super::{identify, live, problem::ProblemResponse};
 use crate::state::State;
 
 /// A request in the log: never its query, its headers or its body, which may hold secrets.
@@ -108,6 +108,29 @@ pub async fn security_headers(Shared(state): Shared<State>, request: Request, ne
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     }
     response
+}
+
+/// Counts requests of programs that come without a key or signature that holds, by where they come from, and answers 429 to whoever has sent too
+/// many. One that holds is let in all the same: senders may share an address, and none of them is to lock out the others.
+pub async fn wrong_keys(Shared(state): Shared<State>, request: Request, next: Next) -> Response {
+    if !is_for_programs(request.uri().path()) {
+        return next.run(request).await;
+    }
+    let (parts, body) = request.into_parts();
+    let address = identify::address(&state, &parts);
+    let response = next.run(Request::from_parts(parts, body)).await;
+    if response.status() != StatusCode::UNAUTHORIZED {
+        return response;
+    }
+    match state.rates.wrong_key(address) {
+        Ok(()) => response,
+        Err(too_many) => ProblemResponse::from(too_many).into_response(),
+    }
+}
+
+/// Whether keys are what lets in: at pages a 401 asks somebody to sign in.
+fn is_for_programs(path: &str) -> bool {
+    path.starts_with("/api/v1/") || path == live::PATH
 }
 
 /// What the API answers is of whoever's key came, and no page.

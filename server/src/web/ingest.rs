@@ -68,8 +68,10 @@ pub async fn post_events(
     };
     let authorization = headers.get(header::AUTHORIZATION).and_then(|v| v.to_str().ok());
     let entry = sender.entry(&pipeline, authorization).await?;
-    state.rates.ingest(entry.pipeline.id)?;
-    state.quotas.take_events(entry.pipeline.organization)?;
+    // Without a key it is the signature that proves the sender, and it comes with the body.
+    if authorization.is_some() {
+        admit(&state, &entry)?;
+    }
     let receipt = take(&state, &entry, &headers, body).await?;
     let reached = match ack {
         Ack::Lake if state.ingest.in_lake(&entry, &receipt, LAKE_PATIENCE).await => "lake",
@@ -97,6 +99,14 @@ enum Ack {
     Lake,
 }
 
+/// Counts the request of a sender who is proved, and looks whether there is room for it. Strangers come to neither: they would use up what
+/// the pipeline may get, and learn whether its organization has reached a limit.
+fn admit(state: &State, entry: &Entry) -> Result<(), Failure> {
+    state.rates.ingest(entry.pipeline.id)?;
+    state.quotas.take_events(entry.pipeline.organization)?;
+    Ok(())
+}
+
 async fn take(
     state: &State,
     entry: &std::sync::Arc<Entry>,
@@ -116,6 +126,7 @@ async fn take(
     let body = read(body, state).await?;
     if signed {
         ingest::signed(entry, text, &body)?;
+        admit(state, entry)?;
     }
     let posted = Posted {
         body,

@@ -38,6 +38,7 @@ pub fn router(state: State, options: LeptosOptions) -> Router {
         .route("/api/v1/{*rest}", axum::routing::any(problem::no_such_address))
         .method_not_allowed_fallback(problem::no_such_method)
         .with_state(state.clone())
+        .layer(from_fn_with_state(state.clone(), guard::wrong_keys))
         .layer(from_fn(guard::private_answers));
 
     let health = Router::new()
@@ -88,6 +89,8 @@ pub fn router(state: State, options: LeptosOptions) -> Router {
         .layer(from_fn_with_state(state.clone(), guard::security_headers))
         .merge(live)
         .layer(from_fn_with_state(state.clone(), identify::identify))
+        // Keys of the live channel are read where it is found out who asks.
+        .layer(from_fn_with_state(state.clone(), guard::wrong_keys))
         .layer(sessions);
 
     Router::new()

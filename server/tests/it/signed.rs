@@ -74,6 +74,35 @@ async fn a_standard_webhook_is_taken_once_and_only_as_it_was_signed() {
     assert_eq!(app.settled(&pipeline).await.accepted, 1);
 }
 
+/// What strangers send neither uses up what the pipeline may get nor tells them of its limits.
+#[tokio::test]
+async fn only_whoever_signed_is_counted_and_told_of_limits() {
+    let app = TestApp::with(&[("DASH_RATE_INGEST", "1"), ("DASH_MAX_EVENTS", "1")]).await;
+    let (_, key) = signed(&app).await;
+    app.running().state.quotas.refresh().await.unwrap();
+    let now = server::clock::now().0 / 1_000_000;
+    let body = r#"{"at":1700000000000,"value":1}"#;
+    let stranger = async || {
+        let answer = post(&app, b"another key", now, body, body).send().await.unwrap();
+        problem(answer).await.0
+    };
+    for _ in 0..20 {
+        assert_eq!(stranger().await, 401);
+    }
+    let taken = post(&app, &key, now, body, body).send().await.unwrap();
+    assert_eq!(taken.status(), 202, "nothing was used up");
+    // The rate is one a second, and the only event of this month has come.
+    tokio::time::sleep(std::time::Duration::from_millis(1_200)).await;
+    let full = post(&app, &key, now, body, body).send().await.unwrap();
+    assert_eq!(problem(full).await.0, 403);
+    assert_eq!(stranger().await, 401, "of the limit they learn nothing");
+    let mut owners = Vec::new();
+    for _ in 0..10 {
+        owners.push(problem(post(&app, &key, now, body, body).send().await.unwrap()).await.0);
+    }
+    assert!(owners.contains(&429), "whoever signed is counted: {owners:?}");
+}
+
 #[tokio::test]
 async fn a_secret_of_an_earlier_version_is_sealed_at_the_start_and_goes_on_to_work() {
     let mut app = TestApp::start().await;
