@@ -9,6 +9,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::account::Scope;
 
+/// The field of a form that says of which organization the page was.
+pub const OF_ORGANIZATION: &str = "_organization";
+
 /// What came of a form.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Done {

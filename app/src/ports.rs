@@ -183,6 +183,10 @@ pub trait Organizations: Send + Sync {
     async fn keep(&self, viewer: &Viewer) -> Result<Done, AppError>;
     /// Shares a dashboard with everybody, or no more.
     async fn share(&self, viewer: &Viewer, slug: String, public: bool) -> Result<Done, AppError>;
+    /// Gives a pipeline to a team, or to the whole organization.
+    async fn give_pipeline(&self, viewer: &Viewer, pipeline: String, team: Option<TeamId>) -> Result<Done, AppError>;
+    /// Gives a dashboard to a team, or to the whole organization.
+    async fn give_dashboard(&self, viewer: &Viewer, slug: String, team: Option<TeamId>) -> Result<Done, AppError>;
     /// Letters of a server that sends none.
     async fn letters(&self, viewer: &Viewer) -> Result<Vec<Letter>, AppError>;
 }

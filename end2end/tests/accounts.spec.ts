@@ -37,7 +37,7 @@ test("somebody is invited, joins, gets a role and a team, and is removed", async
   const who = unique("ines");
   await visit("/organization");
   await page.getByLabel("E-mail address").fill(who.email);
-  await page.getByRole("button", { name: "Invite" }).click();
+  await page.getByRole("button", { name: "Invite", exact: true }).click();
   await expect(page.getByText("a letter is on its way")).toBeVisible();
   await expect(page.getByText("as member, open until")).not.toHaveCount(0);
 
@@ -233,7 +233,7 @@ test("pages that a link leads to are accessible", { tag: "@javascript" }, async 
   }
   await visit("/organization");
   await page.getByLabel("E-mail address").fill(invited.email);
-  await page.getByRole("button", { name: "Invite" }).click();
+  await page.getByRole("button", { name: "Invite", exact: true }).click();
   await expect(page.getByText("a letter is on its way")).toBeVisible();
   await openLink(their, invited.email, "Join");
   await expectAccessible(their);
@@ -281,7 +281,7 @@ async function member(page: Page, visit: (path: string) => Promise<unknown>, bro
   const who = unique("member");
   await visit("/organization");
   await page.getByLabel("E-mail address").fill(who.email);
-  await page.getByRole("button", { name: "Invite" }).click();
+  await page.getByRole("button", { name: "Invite", exact: true }).click();
   await expect(page.getByText("a letter is on its way")).toBeVisible();
   const their = await another(browser, baseURL, javaScriptEnabled);
   await openLink(their, who.email, "Join");

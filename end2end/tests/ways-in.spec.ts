@@ -21,6 +21,9 @@ test("an account elsewhere is linked, signs in, and is unlinked", async ({ brows
     await expect(page.getByRole("alert").first()).toContainText(/invitation/);
 
     const own = await open(browser, server.url, javaScriptEnabled, server.access!.session);
+    // A page of another site that leads there knows no session's id.
+    await own.goto("/sso/peer?link=00000000-0000-0000-0000-000000000000");
+    await expect(own.getByRole("alert").first()).toContainText("on your account's page");
     await own.goto("/account");
     await own.getByRole("link", { name: "Link one of The Peer" }).click();
     await atProvider(own, "unverified-olga");
@@ -89,8 +92,12 @@ test("a passkey is made, signs in without a name, and is removed", { tag: "@java
     await page.getByRole("button", { name: "Sign out", exact: true }).click();
     await expect(page.getByText("You are signed out")).toBeVisible();
     await page.goto("/sign-in?to=/account");
-    await page.getByRole("button", { name: "Sign in with a passkey" }).click();
-    await expect(page.getByRole("heading", { level: 1, name: "Account" })).toBeVisible();
+    // The page also offers the passkey in the field for names, and the simulated authenticator may take it there before the button is reached.
+    const signedIn = page.getByRole("heading", { level: 1, name: "Account" });
+    const button = page.getByRole("button", { name: "Sign in with a passkey" });
+    await expect(button.or(signedIn)).toBeVisible();
+    await button.click({ timeout: 2_000 }).catch(() => {});
+    await expect(signedIn).toBeVisible();
     await page.getByRole("button", { name: "Remove the passkey Laptop" }).click();
     await expect(page.getByText("no longer signs you in")).toBeVisible();
   } finally {

@@ -14,7 +14,9 @@ const WATCH_EVERY: Duration = Duration::from_secs(2);
 const COUNT_EVERY: Duration = Duration::from_secs(10);
 const NOTE_EVERY: Duration = Duration::from_secs(30);
 const SEND_EVERY: Duration = Duration::from_secs(2);
-/// How long letters, links that have expired and sessions are kept, in microseconds.
+/// How long a way in that nobody has gone to its end is kept, in microseconds.
+const NOBODYS_KEPT: i64 = 3_600 * 1_000_000;
+/// How long letters are kept at most, in microseconds.
 const LETTERS_KEPT: i64 = 7 * 86_400 * 1_000_000;
 const ROLLUP_EVERY: Duration = Duration::from_secs(5);
 const PRUNE_EVERY: Duration = Duration::from_secs(600);
@@ -72,7 +74,7 @@ pub fn start(state: &State, tasks: &TaskTracker, stop: &CancellationToken) {
 async fn prune(state: &State) -> Result<(), dash_db::DbError> {
     let now = crate::clock::now();
     let mut connection = state.db.diesel().await?;
-    store::sessions::prune(&mut connection, now).await?;
+    store::sessions::prune(&mut connection, now, Micros(now.0.saturating_sub(NOBODYS_KEPT))).await?;
     store::tokens::forget(&mut connection, now).await?;
     store::mails::prune(&mut connection, Micros(now.0.saturating_sub(LETTERS_KEPT))).await?;
     drop(connection);

@@ -121,3 +121,30 @@ pub async fn list_letters() -> Result<Vec<Letter>, AppError> {
     let ports = crate::ports::ports()?;
     ports.organizations.letters(&ports.viewer).await
 }
+
+/// Gives a pipeline to a team; an empty one is the whole organization.
+#[server(endpoint = "pipeline/team")]
+pub async fn give_pipeline(pipeline: String, team: Option<String>) -> Result<Done, AppError> {
+    let ports = crate::ports::ports()?;
+    let team = team_of(team)?;
+    ports.organizations.give_pipeline(&ports.viewer, pipeline, team).await
+}
+
+/// Gives a dashboard to a team; an empty one is the whole organization.
+#[server(endpoint = "dashboard/team")]
+pub async fn give_dashboard(slug: String, team: Option<String>) -> Result<Done, AppError> {
+    let ports = crate::ports::ports()?;
+    let team = team_of(team)?;
+    ports.organizations.give_dashboard(&ports.viewer, slug, team).await
+}
+
+#[cfg(feature = "ssr")]
+fn team_of(text: Option<String>) -> Result<Option<TeamId>, AppError> {
+    let text = text.filter(|text| !text.is_empty());
+    text.map(|text| text.parse())
+        .transpose()
+        .map_err(|_| AppError::Invalid {
+            field: "team".into(),
+            reason: "there is no such team".into(),
+        })
+}

@@ -7,7 +7,10 @@ use super::{
     code::CodeBlock,
     icon::{Icon, icons},
 };
-use crate::{form::Notice, here};
+use crate::{
+    form::{Notice, OF_ORGANIZATION},
+    here,
+};
 
 /// The address of the form around a field.
 #[derive(Clone, Copy)]
@@ -17,11 +20,23 @@ struct Address(&'static str);
 #[component]
 pub fn Form(action: &'static str, #[prop(optional)] class: &'static str, children: Children) -> impl IntoView {
     provide_context(Address(action));
+    let organization = is_scoped(action)
+        .then(here::person)
+        .flatten()
+        .and_then(|person| person.organization);
     view! {
         <form method="post" action=action class=class>
+            {organization.map(|seat| view! { <Hidden name=OF_ORGANIZATION value=seat.id.to_string() /> })}
             {children()}
         </form>
     }
+}
+
+/// Whether it is about the organization that is looked at, not about a person or the way in.
+fn is_scoped(action: &str) -> bool {
+    let function = action.strip_prefix("/api/").unwrap_or_default();
+    let about = ["people/", "teams/", "keys/", "organization/", "pipeline/", "dashboard/"];
+    about.iter().any(|about| function.starts_with(about))
 }
 
 /// Told apart by the form around: a page may have several that ask for the same.

@@ -1,5 +1,6 @@
 //! Pieces that pages are made of.
 
+mod belongs;
 mod card;
 mod clock;
 mod code;
@@ -16,6 +17,7 @@ mod theme_switch;
 mod warnings;
 pub mod widget;
 
+pub use belongs::BelongsTo;
 pub use card::{Badge, Card, StatFigure, Tone};
 pub use clock::{ClockProvider, RelativeTime};
 pub use code::CodeBlock;

@@ -58,6 +58,7 @@ fn Loaded(account: Account, keys: Option<(Vec<KeyInfo>, People)>) -> impl IntoVi
         identities,
     } = account;
     let ways = here::ways();
+    let session = devices.iter().find(|device| device.this).map(|device| device.id);
     let who = format!("You sign in as {email}.");
     view! {
         <div class="page max-w-4xl space-y-4 pt-6">
@@ -73,7 +74,7 @@ fn Loaded(account: Account, keys: Option<(Vec<KeyInfo>, People)>) -> impl IntoVi
             <SecondFactor state=second_factor />
             {(ways.passkeys || !passkeys.is_empty()).then(|| view! { <PasskeysCard passkeys /> })}
             {(!ways.providers.is_empty() || !identities.is_empty())
-                .then(|| view! { <Elsewhere identities providers=ways.providers.clone() /> })}
+                .then(|| view! { <Elsewhere identities providers=ways.providers.clone() session /> })}
             <Devices devices />
             {keys.map(|(keys, people)| view! { <KeysCard keys teams=people.teams service=false /> })}
             <NewOrganization />

@@ -15,11 +15,12 @@ use self::{
 use crate::{
     AppError, api,
     components::{
-        Badge, EmptyState, Form, Hidden, PageError, Skeleton, Submit, Tone, icons,
+        Badge, BelongsTo, EmptyState, Form, Hidden, PageError, Skeleton, Submit, Tone, icons,
         widget::{WidgetView, time},
     },
     here,
     model::{
+        DEFAULT_ORGANIZATION,
         dashboard::{Dashboard, Widget},
         query::QueryResult,
     },
@@ -93,8 +94,12 @@ fn Widgets(loaded: Loaded) -> impl IntoView {
     let range = chosen.range;
     let group = dashboard.slug.clone();
     let none = dashboard.widgets.is_empty();
-    let signed_in = here::person().is_some_and(|person| person.organization.is_some());
-    let share = signed_in.then(|| view! { <Share slug=dashboard.slug.clone() public=dashboard.public /> });
+    let (slug, team) = (dashboard.slug.clone(), dashboard.team);
+    let seat = here::person().and_then(|person| person.organization);
+    let signed_in = seat.is_some();
+    // Whoever has no account looks at the first organization, and at no other.
+    let can_share = seat.is_some_and(|seat| dashboard.public || seat.id == DEFAULT_ORGANIZATION);
+    let share = can_share.then(|| view! { <Share slug=dashboard.slug.clone() public=dashboard.public /> });
     let widgets = dashboard
         .widgets
         .into_iter()
@@ -131,6 +136,9 @@ fn Widgets(loaded: Loaded) -> impl IntoView {
                 <div class="flex flex-wrap items-center gap-2">{share} <RangePicker chosen /></div>
             </div>
             {nothing} <div class="grid grid-cols-2 gap-3 lg:grid-cols-12">{widgets}</div>
+            <div class="mt-6">
+                <BelongsTo action=api::GiveDashboard::PATH name="slug" value=slug team />
+            </div>
         </div>
     }
 }

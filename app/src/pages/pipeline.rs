@@ -5,7 +5,7 @@ mod events;
 mod figures;
 mod quarantine;
 
-use leptos::prelude::*;
+use leptos::{prelude::*, server_fn::ServerFn};
 use leptos_meta::Title;
 use leptos_router::hooks::{use_params_map, use_query_map};
 use serde::{Deserialize, Serialize};
@@ -15,7 +15,7 @@ use super::pipelines::live_stats;
 use crate::{
     AppError,
     api::{self, PipelineOverview, QuarantineEntry},
-    components::{Badge, ErrorState, PageError, PageSkeleton, RelativeTime, Skeleton, Tone, format},
+    components::{Badge, BelongsTo, ErrorState, PageError, PageSkeleton, RelativeTime, Skeleton, Tone, format},
     model::{
         pipeline::{Pipeline, Source},
         stats::{PipelineStats, RecentEvent},
@@ -133,7 +133,17 @@ fn Loaded(
                             Ok(Content::Quarantine(first)) => {
                                 view! { <Quarantine slug=shown.with_value(|p| p.slug.clone()) first stats /> }.into_any()
                             }
-                            Ok(Content::Definition) => view! { <Definition pipeline=shown.get_value() /> }.into_any(),
+                            Ok(Content::Definition) => {
+                                let pipeline = shown.get_value();
+                                let (slug, team) = (pipeline.slug.clone(), pipeline.team);
+                                view! {
+                                    <Definition pipeline />
+                                    <div class="border-t border-line p-4">
+                                        <BelongsTo action=api::GivePipeline::PATH name="pipeline" value=slug team />
+                                    </div>
+                                }
+                                    .into_any()
+                            }
                             Err(error) => {
                                 let retry = Callback::new(move |()| content.refetch());
                                 view! { <ErrorState error retry /> }.into_any()

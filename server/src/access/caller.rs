@@ -14,12 +14,16 @@ use dash_db::{
         users::{Belongs, User},
     },
 };
-use dash_model::{DEFAULT_ORGANIZATION, OrganizationId, UserId};
+use dash_model::{DEFAULT_ORGANIZATION, Micros, OrganizationId, UserId};
 use parking_lot::Mutex;
 use tower_sessions::Session;
+use uuid::Uuid;
 
 use super::session::SignedIn;
 use crate::failure::Failure;
+
+/// How long after a sign-in another way in can be added, in microseconds.
+const RECENTLY: i64 = 15 * 60 * 1_000_000;
 
 /// One request's, made by `web::identify`.
 pub struct Caller {
@@ -30,6 +34,10 @@ pub struct Caller {
     pub session: Option<Session>,
     /// By which the session is kept.
     pub hash: Option<SessionHash>,
+    /// When they signed in.
+    pub since: Option<Micros>,
+    /// The API key that they came with, instead of a session.
+    pub key: Option<Uuid>,
     pub address: Option<IpAddr>,
     /// In words.
     pub agent: String,
@@ -48,6 +56,8 @@ impl Caller {
             user: None,
             session: None,
             hash: None,
+            since: None,
+            key: None,
             address,
             agent: agent(headers),
             known: None,
@@ -68,6 +78,42 @@ impl Caller {
         self.session
             .as_ref()
             .ok_or_else(|| Failure::internal("a request without a session"))
+    }
+
+    /// The session goes on under another id. One that was ended since this request began stays ended, whatever the request was about to do.
+    ///
+    /// # Errors
+    /// [`AppError::SignIn`] when it was ended.
+    pub async fn renew(&self, connection: &mut AsyncPgConnection) -> Result<(), AppError> {
+        self.give_up(connection).await?;
+        self.session()?.cycle_id().await.map_err(Failure::from)?;
+        Ok(())
+    }
+
+    /// The first half of [`Caller::renew`], for a transaction: the session's row goes. The second waits until that is committed.
+    pub async fn give_up(&self, connection: &mut AsyncPgConnection) -> Result<(), AppError> {
+        match &self.hash {
+            Some(hash) if !store::sessions::delete(connection, hash).await.map_err(Failure::from)? => {
+                Err(AppError::SignIn)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Refuses what would outlive this session, such as another way in, to whoever only found it open.
+    ///
+    /// # Errors
+    /// [`AppError::Invalid`] of `field` when the sign-in is longer ago than [`RECENTLY`].
+    pub fn signed_in_recently(&self, field: &str) -> Result<(), AppError> {
+        let recently = Micros(crate::clock::now().0 - RECENTLY);
+        match self.since.is_some_and(|since| since > recently) {
+            true => Ok(()),
+            false => Err(AppError::Invalid {
+                field: field.into(),
+                reason: "sign out and in again first: another way in is only added within 15 minutes of a sign-in"
+                    .into(),
+            }),
+        }
     }
 
     /// As whom something is done.

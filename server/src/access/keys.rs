@@ -11,9 +11,15 @@ use dash_accounts::{
     api_key::{KeptKey, PresentedKey},
     policy::{Key, Who},
 };
-use dash_db::{Db, store};
+use dash_db::{
+    AsyncPgConnection, Db,
+    store::{self, api_keys::ApiKey},
+};
 use dash_ingest::{ProblemKind, bearer, hash_key};
-use dash_model::{OrganizationId, PipelineId};
+use dash_model::{
+    Micros, OrganizationId, PipelineId,
+    account::{OrganizationRole, Scope, TeamRole},
+};
 use parking_lot::Mutex;
 use uuid::Uuid;
 
@@ -37,6 +43,13 @@ pub enum Bearer {
 }
 
 impl Bearer {
+    fn organization(&self) -> OrganizationId {
+        match self {
+            Self::Pipeline { organization, .. } => *organization,
+            Self::Api { key, .. } => key.organization,
+        }
+    }
+
     /// As whom a key asks.
     pub fn viewer(&self) -> Option<Viewer> {
         match self {
@@ -59,7 +72,7 @@ pub struct Keys {
     db: Db,
     known: Arc<Mutex<Known>>,
     /// API keys that were used since [`Keys::note`].
-    used: Arc<Mutex<HashMap<Uuid, dash_model::Micros>>>,
+    used: Arc<Mutex<HashMap<Uuid, Micros>>>,
 }
 
 impl Keys {
@@ -100,10 +113,14 @@ impl Keys {
 
     async fn look_up(&self, key: &str, hash: [u8; 32]) -> Result<Option<Bearer>, Failure> {
         let mut connection = self.db.diesel().await?;
+        let now = crate::clock::now();
         let found = match PresentedKey::read(&key.into()) {
             Some(presented) => {
-                let found = store::api_keys::find(&mut connection, &presented.public, crate::clock::now()).await?;
-                found.and_then(|kept| of_api_key(&presented, kept))
+                let kept = store::api_keys::find(&mut connection, &presented.public, now).await?;
+                match kept.filter(|kept| is(&presented, kept)) {
+                    Some(kept) => of_api_key(&mut connection, kept).await?,
+                    None => None,
+                }
             }
             None => store::keys::authenticate(&mut connection, &hash)
                 .await?
@@ -111,6 +128,10 @@ impl Keys {
                     pipeline: found.pipeline,
                     organization: found.organization,
                 }),
+        };
+        let found = match found {
+            Some(bearer) if is_deleted(&mut connection, bearer.organization(), now).await? => None,
+            found => found,
         };
         let mut known = self.known.lock();
         if known.len() >= MANY {
@@ -142,22 +163,93 @@ impl Keys {
     }
 }
 
-fn of_api_key(presented: &PresentedKey, kept: store::api_keys::ApiKey) -> Option<Bearer> {
+fn is(presented: &PresentedKey, kept: &ApiKey) -> bool {
     let hash = KeptKey {
-        public: kept.public,
+        public: kept.public.clone(),
         hash: kept.hash,
     };
-    presented.is(&hash).then_some(Bearer::Api {
+    presented.is(&hash)
+}
+
+async fn is_deleted(
+    connection: &mut AsyncPgConnection,
+    organization: OrganizationId,
+    now: Micros,
+) -> Result<bool, Failure> {
+    let organization = store::organizations::get(connection, organization).await?;
+    Ok(organization.is_none_or(|o| o.delete_at.is_some_and(|at| at <= now)))
+}
+
+/// What these API keys may do now; those that may do nothing any more are left out.
+pub async fn scopes(connection: &mut AsyncPgConnection, ids: &[Uuid]) -> Result<HashMap<Uuid, Scope>, Failure> {
+    let now = crate::clock::now();
+    let mut scopes = HashMap::new();
+    for kept in store::api_keys::working(connection, ids, now).await? {
+        let deleted = is_deleted(connection, kept.organization, now).await?;
+        if let Some(Bearer::Api { id, key, .. }) = of_api_key(connection, kept).await?
+            && !deleted
+        {
+            scopes.insert(id, key.scope);
+        }
+    }
+    Ok(scopes)
+}
+
+/// A person's key can do no more than they can now, whatever they could when they made it.
+async fn of_api_key(connection: &mut AsyncPgConnection, kept: ApiKey) -> Result<Option<Bearer>, Failure> {
+    let scope = match kept.user {
+        None => Some(kept.scope),
+        Some(user) => {
+            let role = store::members::role(connection, kept.organization, user).await?;
+            let teams = store::teams::of_user(connection, kept.organization, user).await?;
+            let in_team = kept.team.and_then(|team| teams.get(&team).copied());
+            role.and_then(|role| least(kept.scope, role, in_team))
+        }
+    };
+    Ok(scope.map(|scope| Bearer::Api {
         id: kept.id,
         name: kept.name,
         key: Key {
             organization: kept.organization,
             team: kept.team,
-            scope: kept.scope,
+            scope,
         },
-    })
+    }))
+}
+
+/// What is left of a scope for somebody of this role; `in_team` is theirs in the team that the key is bound to.
+fn least(scope: Scope, role: OrganizationRole, in_team: Option<TeamRole>) -> Option<Scope> {
+    match (role, in_team) {
+        (OrganizationRole::Owner | OrganizationRole::Admin, _) => Some(scope),
+        (OrganizationRole::Member, Some(TeamRole::Editor)) => Some(scope.min(Scope::Write)),
+        // A key that only sends cannot become one that only reads.
+        (OrganizationRole::Member, Some(TeamRole::Viewer)) if scope == Scope::Ingest => None,
+        (OrganizationRole::Member, Some(TeamRole::Viewer)) => Some(Scope::Read),
+        (OrganizationRole::Member, None) => None,
+    }
 }
 
 pub fn unauthorized(detail: &str) -> Failure {
     Failure::problem(ProblemKind::Unauthorized, detail)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_persons_key_does_no_more_than_they_may() {
+        use OrganizationRole::{Admin, Member, Owner};
+        use TeamRole::{Editor, Viewer};
+        for scope in Scope::ALL {
+            assert_eq!(least(*scope, Owner, None), Some(*scope));
+            assert_eq!(least(*scope, Admin, None), Some(*scope));
+            // Was an admin, or in the team, when they made it.
+            assert_eq!(least(*scope, Member, None), None);
+        }
+        assert_eq!(least(Scope::Admin, Member, Some(Editor)), Some(Scope::Write));
+        assert_eq!(least(Scope::Ingest, Member, Some(Editor)), Some(Scope::Ingest));
+        assert_eq!(least(Scope::Write, Member, Some(Viewer)), Some(Scope::Read));
+        assert_eq!(least(Scope::Ingest, Member, Some(Viewer)), None);
+    }
 }

@@ -3,6 +3,7 @@
 use std::{hash::Hash, net::IpAddr, num::NonZeroU32, sync::Arc, time::Duration};
 
 use app::AppError;
+use dash_accounts::token::Purpose;
 use dash_model::{PipelineId, UserId};
 use governor::{
     DefaultKeyedRateLimiter, Quota, RateLimiter,
@@ -26,8 +27,13 @@ struct Inner {
     device: Limiter<UserId>,
     /// Codes of the second factor.
     code: Limiter<UserId>,
-    /// Letters to an address.
-    letters: Limiter<String>,
+    /// Letters to an address, by what they are for: whoever signs up with the address of somebody else, again and again, does not keep the
+    /// links from them that they ask for.
+    letters: Limiter<(Purpose, String)>,
+    /// Invitations by a person, to whomever.
+    invitations: Limiter<UserId>,
+    /// Organizations that a person makes.
+    organizations: Limiter<UserId>,
     /// Keys and signatures that were wrong, by where they come from.
     wrong_keys: Limiter<IpAddr>,
     ingest: Option<Limiter<PipelineId>>,
@@ -43,6 +49,8 @@ impl Rates {
             device: Limiter::new(few(Duration::from_secs(30), 20)),
             code: Limiter::new(few(Duration::from_secs(60), 8)),
             letters: Limiter::new(few(Duration::from_secs(180), 5)),
+            invitations: Limiter::new(few(Duration::from_secs(120), 30)),
+            organizations: Limiter::new(few(Duration::from_secs(600), 5)),
             wrong_keys: Limiter::new(Quota::per_minute(nonzero(300))),
             ingest: config.ingest.map(|n| Limiter::new(per_second(n))),
             api: config.api.map(|n| Limiter::new(per_second(n))),
@@ -67,11 +75,21 @@ impl Rates {
     }
 
     /// A letter is asked for, to this address.
-    pub fn letter(&self, email_key: &str) -> Result<(), AppError> {
-        self.0.letters.check(&email_key.to_owned())
+    pub fn letter(&self, purpose: Purpose, email_key: &str) -> Result<(), AppError> {
+        self.0.letters.check(&(purpose, email_key.to_owned()))
     }
 
-    /// A key was wrong.
+    /// Somebody invites.
+    pub fn invitation(&self, by: UserId) -> Result<(), AppError> {
+        self.0.invitations.check(&by)
+    }
+
+    /// Somebody makes an organization.
+    pub fn organization(&self, by: UserId) -> Result<(), AppError> {
+        self.0.organizations.check(&by)
+    }
+
+    /// A key or a signature was wrong, or none came where one is needed.
     pub fn wrong_key(&self, address: Option<IpAddr>) -> Result<(), AppError> {
         address.map_or(Ok(()), |ip| self.0.wrong_keys.check(&sender(ip)))
     }
@@ -94,6 +112,8 @@ impl Rates {
         self.0.device.0.retain_recent();
         self.0.code.0.retain_recent();
         self.0.letters.0.retain_recent();
+        self.0.invitations.0.retain_recent();
+        self.0.organizations.0.retain_recent();
         self.0.wrong_keys.0.retain_recent();
         if let Some(ingest) = &self.0.ingest {
             ingest.0.retain_recent();
@@ -157,6 +177,29 @@ mod tests {
             Ok(()),
             "nobody else is concerned"
         );
+    }
+
+    #[test]
+    fn letters_for_one_purpose_do_not_use_up_those_for_another() {
+        let rates = Rates::new(config::Rates::default());
+        let ask = |purpose| rates.letter(purpose, "ada@example.org");
+        assert_eq!((0..100).filter(|_| ask(Purpose::ConfirmEmail).is_ok()).count(), 5);
+        for other in [Purpose::MagicLink, Purpose::ResetPassword, Purpose::Invitation] {
+            assert_eq!(ask(other), Ok(()), "{other:?}");
+        }
+        assert!(matches!(
+            ask(Purpose::ConfirmEmail),
+            Err(AppError::TooMany { seconds: 1..=180 })
+        ));
+        assert_eq!(rates.letter(Purpose::ConfirmEmail, "bob@example.org"), Ok(()));
+    }
+
+    #[test]
+    fn a_person_does_not_invite_or_make_organizations_without_end() {
+        let rates = Rates::new(config::Rates::default());
+        assert_eq!((0..100).filter(|_| rates.invitation(user(1)).is_ok()).count(), 30);
+        assert_eq!((0..100).filter(|_| rates.organization(user(1)).is_ok()).count(), 5);
+        assert_eq!(rates.invitation(user(2)), Ok(()), "nobody else is concerned");
     }
 
     #[test]

@@ -91,7 +91,8 @@ impl SessionStore for DbSessions {
 
     async fn delete(&self, id: &Id) -> Result<()> {
         let mut connection = self.0.diesel().await.map_err(backend)?;
-        sessions::delete(&mut connection, &hash_of(id)).await.map_err(backend)
+        let gone = sessions::delete(&mut connection, &hash_of(id)).await;
+        gone.map(drop).map_err(backend)
     }
 }
 

@@ -1,4 +1,4 @@
-//! What dashboards that are shared with everybody ask: the only questions that are answered to those who are not signed in.
+//! What dashboards that are shared with everybody ask: the only questions that are answered to those who are not signed in, or not in the team.
 
 use std::{
     collections::HashSet,

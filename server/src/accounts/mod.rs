@@ -21,7 +21,7 @@ use dash_accounts::{
     password::{self, Hasher, PasswordError},
 };
 use dash_db::{Db, store};
-use dash_model::people::Limit;
+use dash_model::{DEFAULT_ORGANIZATION, people::Limit};
 use dash_passkey::Passkeys;
 use dash_sso::Providers;
 use secrecy::SecretString;
@@ -46,8 +46,8 @@ pub struct Accounts {
     /// Where the server has a name that passkeys can be for.
     pub passkeys: Option<Passkeys>,
     config: Arc<Config>,
-    /// Somebody has an account: from then on that stays so.
-    has_people: Arc<AtomicBool>,
+    /// The first organization has an owner: from then on that stays so.
+    has_owner: Arc<AtomicBool>,
 }
 
 impl Accounts {
@@ -60,7 +60,7 @@ impl Accounts {
                 .inspect_err(|error| tracing::info!(%error, "passkeys are off"))
                 .ok(),
             config,
-            has_people: Arc::default(),
+            has_owner: Arc::default(),
         })
     }
 
@@ -82,19 +82,19 @@ impl Accounts {
         })
     }
 
-    /// Whether nobody has an account yet.
+    /// Whether the first organization waits for its owner. That somebody signed up by themselves does not make them one.
     pub async fn needs_set_up(&self, db: &Db) -> Result<bool, Failure> {
-        if self.has_people.load(Ordering::Relaxed) {
+        if self.has_owner.load(Ordering::Relaxed) {
             return Ok(false);
         }
-        let any = store::users::any(&mut *db.diesel().await?).await?;
-        self.has_people.store(any, Ordering::Relaxed);
-        Ok(!any)
+        let has = store::members::has_owner(&mut *db.diesel().await?, DEFAULT_ORGANIZATION).await?;
+        self.has_owner.store(has, Ordering::Relaxed);
+        Ok(!has)
     }
 
-    /// Looks again whether anybody has an account.
+    /// Looks again whether there is an owner.
     pub fn forget(&self) {
-        self.has_people.store(false, Ordering::Relaxed);
+        self.has_owner.store(false, Ordering::Relaxed);
     }
 
     /// A password that somebody wants to have, checked and hashed.

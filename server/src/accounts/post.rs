@@ -11,7 +11,7 @@ use dash_mail::{Letter, Mailer, Message};
 use dash_model::Micros;
 use secrecy::ExposeSecret;
 
-use crate::{config::Mail, failure::Failure, state::State};
+use crate::{access::caller::Caller, config::Mail, failure::Failure, state::State};
 
 /// Letters that are sent in one go.
 const AT_ONCE: i64 = 20;
@@ -35,6 +35,15 @@ pub async fn write(
     let body = serde_json::to_vec(&message).map_err(|e| Failure::internal(e.to_string()))?;
     mails::queue(connection, &state.vault, to, &body, crate::clock::now()).await?;
     Ok(())
+}
+
+/// Tells somebody that something else signs them in from now on.
+pub fn new_way_in(caller: &Caller, what: String) -> Letter {
+    Letter::NewWayIn {
+        what,
+        when: when(crate::clock::now()),
+        address: caller.address.map(|ip| ip.to_string()).unwrap_or_default(),
+    }
 }
 
 /// A time as letters say it.

@@ -9,12 +9,14 @@ use app::{AppError, form::local};
 use async_trait::async_trait;
 use dash_db::store::{self, users::User};
 use dash_egress::{Client, Guard, read};
+use dash_model::UserId;
 use dash_sso::{Callback, Http, HttpError, Identity, Pending, Providers, SsoError};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use url::Url;
+use uuid::Uuid;
 
-use super::{begin as keep, enter_or_ask, invalid, take};
+use super::{begin as keep, enter_or_ask, invalid, post, take};
 use crate::{access::caller::Caller, config, failure::Failure, ports, state::State};
 
 /// Under which [`Gone`] is kept.
@@ -27,6 +29,8 @@ const ANSWER_BYTES: usize = 1 << 20;
 struct Gone {
     pending: Pending,
     to: Option<String>,
+    /// Who asked on their account's page for it to be linked. Whoever asks to sign in is not linked to somebody who happens to be signed in.
+    link: Option<UserId>,
 }
 
 /// Where somebody comes back to.
@@ -37,13 +41,13 @@ pub struct Back {
 }
 
 impl Back {
-    pub fn refused(error: &AppError) -> Self {
+    pub fn refused(error: &AppError, to: &str) -> Self {
         let words = match error {
             AppError::Invalid { reason, .. } => reason.clone(),
             other => other.to_string(),
         };
         Self {
-            to: "/sign-in".into(),
+            to: to.into(),
             say: Some(words),
             failed: true,
         }
@@ -84,8 +88,20 @@ impl Http for Guarded {
 }
 
 /// Sends somebody to a provider.
-pub async fn begin(state: &State, caller: &Caller, provider: &str, to: Option<&str>) -> Result<Url, AppError> {
+///
+/// `link` is the id of this session, which its owner's page alone says: another site cannot make somebody link an account that is not theirs.
+pub async fn begin(
+    state: &State,
+    caller: &Caller,
+    provider: &str,
+    to: Option<&str>,
+    link: Option<Uuid>,
+) -> Result<Url, AppError> {
     state.rates.way_in(caller.address)?;
+    let link = match link {
+        Some(session) => Some(links(state, caller, session).await?),
+        None => None,
+    };
     let providers = of(state)?;
     let begun = providers
         .begin(provider, &callback_url(state))
@@ -94,6 +110,7 @@ pub async fn begin(state: &State, caller: &Caller, provider: &str, to: Option<&s
     let gone = Gone {
         pending: begun.pending,
         to: local(to).map(str::to_owned),
+        link,
     };
     keep(caller, GONE, gone, false).await?;
     Ok(begun.url)
@@ -108,8 +125,12 @@ pub async fn finish(state: &State, caller: &Caller, callback: &Callback) -> Resu
         .finish(gone.pending, callback)
         .await
         .map_err(|e| refused(&e))?;
-    if let Some(user) = &caller.user {
-        return link(state, caller, user, &identity).await;
+    if let Some(asked) = gone.link {
+        let user = caller.user()?;
+        return match user.id == asked {
+            true => link(state, caller, user, &identity).await,
+            false => Err(AppError::SignIn),
+        };
     }
     let user = person(state, caller, &identity).await?;
     let done = enter_or_ask(state, caller, &user, gone.to.as_deref()).await?;
@@ -118,6 +139,22 @@ pub async fn finish(state: &State, caller: &Caller, callback: &Callback) -> Resu
         say: done.say,
         failed: false,
     })
+}
+
+/// Whoever may link an account in this session.
+async fn links(state: &State, caller: &Caller, session: Uuid) -> Result<UserId, AppError> {
+    let user = caller.user()?;
+    caller.signed_in_recently("provider")?;
+    let mut connection = state.db.diesel().await.map_err(Failure::from)?;
+    let devices = store::sessions::devices(&mut connection, user.id, crate::clock::now()).await;
+    let devices = devices.map_err(Failure::from)?;
+    let this = devices
+        .iter()
+        .any(|device| device.id == session && Some(device.hash) == caller.hash);
+    match this {
+        true => Ok(user.id),
+        false => Err(invalid("provider", "begin on your account's page, and try again there")),
+    }
 }
 
 fn of(state: &State) -> Result<&Providers, AppError> {
@@ -143,6 +180,8 @@ async fn link(state: &State, caller: &Caller, user: &User, identity: &Identity) 
         identity.email.as_deref(),
     );
     linked.await.map_err(Failure::from)?;
+    let what = format!("an account at {}", identity.issuer);
+    post::write(&mut connection, state, &user.email, &post::new_way_in(caller, what)).await?;
     drop(connection);
     told(state, caller, "identity.link", user, identity).await?;
     Ok(Back {
@@ -168,6 +207,13 @@ async fn person(state: &State, caller: &Caller, identity: &Identity) -> Result<U
         .await
         .map_err(Failure::from)?;
     let user = match here {
+        // Where no letters are sent, nobody proved that the address of an account here is theirs: who invites sees the link.
+        Some(_) if matches!(state.config.accounts.mail, config::Mail::None) => {
+            return Err(invalid(
+                "provider",
+                "somebody has an account of this address here; sign in another way, and link that account on your account's page",
+            ));
+        }
         Some(user) => user,
         None if state.config.accounts.sign_up => {
             let name = identity.name.as_deref().and_then(|name| super::name(name).ok());

@@ -5,6 +5,7 @@ mod config;
 pub mod database;
 mod keys;
 mod organizations;
+mod people;
 mod pipelines;
 mod reconcile;
 mod secrets;
@@ -43,6 +44,11 @@ enum Command {
     Pipelines {
         #[command(subcommand)]
         command: Pipelines,
+    },
+    /// People who cannot get in.
+    People {
+        #[command(subcommand)]
+        command: People,
     },
     /// Organizations and what they may have.
     Organizations {
@@ -87,6 +93,15 @@ enum Pipelines {
     Show {
         /// Slug or id.
         pipeline: String,
+    },
+}
+
+#[derive(Subcommand)]
+enum People {
+    /// Print a link that signs somebody in once, as JSON: where letters do not reach them.
+    Link {
+        #[arg(long)]
+        email: String,
     },
 }
 
@@ -160,6 +175,9 @@ impl Arguments {
                 Command::Secrets {
                     command: Secrets::Rotate,
                 } => secrets::rotate(&config).await,
+                Command::People {
+                    command: People::Link { email },
+                } => people::link(&config, &email).await,
                 Command::Organizations { command } => match command {
                     Organizations::List => organizations::list(&config).await,
                     Organizations::Limits(arguments) => organizations::limits(&config, &arguments).await,

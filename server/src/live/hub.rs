@@ -136,6 +136,14 @@ impl Hub {
         Ok(followed)
     }
 
+    /// Whether the viewer may follow this.
+    ///
+    /// # Errors
+    /// Why not.
+    pub async fn admits(&self, viewer: &Viewer, topic: Topic) -> Result<(), AppError> {
+        self.0.compute.admit(viewer, topic).await.map(drop)
+    }
+
     /// This was committed.
     pub fn committed(&self, commits: &[Commit]) {
         for followed in self.0.topics.lock().values().filter_map(Weak::upgrade) {

@@ -15,4 +15,4 @@ pub use hub::{Before, Commit, Compute, Computed, Hub, PartsOf};
 pub use session::serve;
 pub use socket::Socket;
 pub use topic::Update;
-pub use watch::{Watch, Watched};
+pub use watch::{Entrance, Watch, Watched};

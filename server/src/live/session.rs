@@ -82,6 +82,7 @@ async fn run(hub: Hub, socket: &mut Socket, viewer: &Viewer, watched: &Watched) 
                     return End::Told { code: CloseCode::Policy, why };
                 }
                 session.beat_due = true;
+                session.admit_anew(&hub, viewer).await;
                 beat.as_mut().reset(Instant::now() + HEARTBEAT);
             }
             () = &mut ended => return End::Told { code: CloseCode::Normal, why: "the session has ended".into() },
@@ -101,6 +102,8 @@ struct Session {
 }
 
 struct Subscription {
+    /// As the browser named it.
+    topic: Topic,
     followed: Arc<Followed>,
     seen: Option<Place>,
     /// The browser knows that it is followed.
@@ -149,6 +152,22 @@ impl Session {
         Ok(())
     }
 
+    /// What may be followed changes: a pipeline is given to another team, a dashboard is no longer shared. Whoever is refused asks again, and
+    /// is told why.
+    async fn admit_anew(&mut self, hub: &Hub, viewer: &Viewer) {
+        let mut refused = Vec::new();
+        for (sub, subscription) in &self.subscriptions {
+            if let Err(why) = hub.admits(viewer, subscription.topic.clone()).await {
+                refused.push((*sub, why.to_string()));
+            }
+        }
+        for (sub, why) in refused {
+            self.forget(sub);
+            self.waiting.retain(|w| *w != sub);
+            self.refusals.push((sub, why));
+        }
+    }
+
     fn moved(&mut self, sub: u32) {
         if !self.waiting.contains(&sub) {
             self.waiting.push_back(sub);
@@ -193,8 +212,9 @@ async fn subscribe(
     if count >= MAX_SUBSCRIPTIONS {
         return Err(format!("one page follows at most {MAX_SUBSCRIPTIONS} topics"));
     }
-    let followed = hub.follow(viewer, topic).await.map_err(|e| e.to_string())?;
+    let followed = hub.follow(viewer, topic.clone()).await.map_err(|e| e.to_string())?;
     Ok(Subscription {
+        topic,
         followed,
         seen,
         told: false,

@@ -1,20 +1,32 @@
-//! Which sessions have open websockets: those of a session that ends are closed, on whichever node it ended.
+//! Which sessions and keys have open websockets: those of one that ends are closed, on whichever node it ended.
 
 use std::{collections::HashMap, sync::Arc};
 
 use dash_db::{
-    Db, DbError,
+    Db,
     store::{self, sessions::SessionHash},
 };
+use dash_model::account::Scope;
 use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use crate::{access::keys, failure::Failure};
 
 /// Sessions that one statement asks for.
 const AT_ONCE: usize = 1_000;
 
+/// By what somebody came in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Entrance {
+    Session(SessionHash),
+    /// The id of an API key, and what it could do then.
+    Key(Uuid, Scope),
+}
+
 /// Cheap to clone.
 #[derive(Clone, Default)]
-pub struct Watch(Arc<Mutex<HashMap<SessionHash, Sockets>>>);
+pub struct Watch(Arc<Mutex<HashMap<Entrance, Sockets>>>);
 
 struct Sockets {
     open: usize,
@@ -22,33 +34,46 @@ struct Sockets {
 }
 
 /// A socket's place; given up when dropped.
-pub struct Watched(Option<(Watch, SessionHash, CancellationToken)>);
+pub struct Watched(Option<(Watch, Entrance, CancellationToken)>);
 
 impl Watch {
-    /// A socket of a session; of nobody's there is nothing to watch.
-    pub fn join(&self, session: Option<SessionHash>) -> Watched {
-        Watched(session.map(|hash| {
+    /// A socket of somebody's; of nobody's there is nothing to watch.
+    pub fn join(&self, entrance: Option<Entrance>) -> Watched {
+        Watched(entrance.map(|entrance| {
             let mut all = self.0.lock();
-            let sockets = all.entry(hash).or_insert_with(|| Sockets {
+            let sockets = all.entry(entrance).or_insert_with(|| Sockets {
                 open: 0,
                 ended: CancellationToken::new(),
             });
             sockets.open += 1;
-            (self.clone(), hash, sockets.ended.clone())
+            (self.clone(), entrance, sockets.ended.clone())
         }))
     }
 
-    /// Closes the sockets of sessions that are not there any more.
-    pub async fn check(&self, db: &Db) -> Result<(), DbError> {
-        let watched: Vec<SessionHash> = self.0.lock().keys().copied().collect();
+    /// Closes the sockets of sessions and keys that are not there any more, and of keys that can do something else by now.
+    pub async fn check(&self, db: &Db) -> Result<(), Failure> {
+        let watched: Vec<Entrance> = self.0.lock().keys().copied().collect();
         if watched.is_empty() {
             return Ok(());
         }
         let mut connection = db.diesel().await?;
+        let now = crate::clock::now();
         for some in watched.chunks(AT_ONCE) {
-            let living = store::sessions::living(&mut connection, some, crate::clock::now()).await?;
-            for hash in some.iter().filter(|hash| !living.contains(*hash)) {
-                if let Some(sockets) = self.0.lock().get(hash) {
+            let (mut hashes, mut keys) = (Vec::new(), Vec::new());
+            for entrance in some {
+                match entrance {
+                    Entrance::Session(hash) => hashes.push(*hash),
+                    Entrance::Key(id, _) => keys.push(*id),
+                }
+            }
+            let sessions = store::sessions::living(&mut connection, &hashes, now).await?;
+            let scopes = keys::scopes(&mut connection, &keys).await?;
+            let lives = |entrance: &Entrance| match entrance {
+                Entrance::Session(hash) => sessions.contains(hash),
+                Entrance::Key(id, scope) => scopes.get(id) == Some(scope),
+            };
+            for entrance in some.iter().filter(|entrance| !lives(entrance)) {
+                if let Some(sockets) = self.0.lock().get(entrance) {
                     sockets.ended.cancel();
                 }
             }
@@ -69,12 +94,12 @@ impl Watched {
 
 impl Drop for Watched {
     fn drop(&mut self) {
-        let Some((watch, hash, _)) = &self.0 else { return };
+        let Some((watch, entrance, _)) = &self.0 else { return };
         let mut all = watch.0.lock();
-        if let Some(sockets) = all.get_mut(hash) {
+        if let Some(sockets) = all.get_mut(entrance) {
             sockets.open -= 1;
             if sockets.open == 0 {
-                all.remove(hash);
+                all.remove(entrance);
             }
         }
     }
@@ -87,7 +112,10 @@ mod tests {
     #[test]
     fn a_session_is_watched_while_it_has_a_socket() {
         let watch = Watch::default();
-        let (a, b) = (watch.join(Some([1; 32])), watch.join(Some([1; 32])));
+        let (a, b) = (
+            watch.join(Some(Entrance::Session([1; 32]))),
+            watch.join(Some(Entrance::Session([1; 32]))),
+        );
         let nobody = watch.join(None);
         assert_eq!(watch.0.lock().len(), 1);
         drop(a);

@@ -136,7 +136,7 @@ impl Asked {
     ) -> Result<Done, AppError> {
         self.state.rates.way_in(self.caller.address)?;
         let email = accounts::email(email)?;
-        self.state.rates.letter(&email.key())?;
+        self.state.rates.letter(purpose, &email.key())?;
         let (secret, hash) = token::new(purpose);
         let now = crate::clock::now();
         let link = self

@@ -82,6 +82,8 @@ impl Asked {
 
     /// Websockets of sessions that ended here close at once; other nodes find out within seconds.
     async fn sessions_changed(&self) {
+        // What a person's key may do follows from what they may.
+        self.state.keys.forget();
         if let Err(error) = self.state.watch.check(&self.state.db).await {
             tracing::warn!(%error, "cannot see which sessions have ended; it is tried again");
         }

@@ -16,10 +16,11 @@ use dash_db::{
     },
 };
 use dash_model::{
-    Micros,
+    DEFAULT_ORGANIZATION, Micros, PipelineId, TeamId,
     account::OrganizationRole,
+    dashboard::Dashboard,
     people::{AuditEntry, AuditFilter, Letter, Limit},
-    pipeline::slugify,
+    pipeline::{Pipeline, slugify},
 };
 use serde_json::json;
 
@@ -42,6 +43,8 @@ const MANY: i64 = 100;
 const GRACE: i64 = 14 * 86_400 * 1_000_000;
 /// Letters that the mailbox shows.
 const LETTERS: i64 = 50;
+/// Organizations that one person may make their own: each of them may have what `DASH_MAX_*` say. One that is to be deleted counts until then.
+const MOST_OWNED: i64 = 10;
 
 #[async_trait]
 impl Organizations for Asked {
@@ -59,10 +62,11 @@ impl Organizations for Asked {
 
     async fn make(&self, _viewer: &Viewer, name: String) -> Result<Done, AppError> {
         let user = self.caller.user()?;
+        self.state.rates.organization(user.id)?;
         let made = make(&self.state, &self.caller, user, &name).await?;
         let session = self.caller.session()?;
         if let Some(signed_in) = session.get::<SignedIn>(SIGNED_IN).await.map_err(Failure::from)? {
-            session.cycle_id().await.map_err(Failure::from)?;
+            self.caller.renew(&mut *self.connection().await?).await?;
             let signed_in = SignedIn {
                 organization: Some(made.id),
                 ..signed_in
@@ -113,6 +117,9 @@ impl Organizations for Asked {
         dashboards::may(viewer, Action::Change, &board)?;
         let mut connection = self.connection().await?;
         let write = async |conn: &mut RowConnection| {
+            if public {
+                may_share(conn, viewer, &board).await?;
+            }
             store::dashboards::set_public(conn, viewer.organization, board.id, public).await?;
             let change = (Some(json!({"shared": board.public})), Some(json!({"shared": public})));
             self.caller
@@ -125,6 +132,42 @@ impl Organizations for Asked {
             true => "Everybody who reaches this server sees this dashboard now.",
             false => "This dashboard is no longer shared.",
         }))
+    }
+
+    async fn give_pipeline(&self, viewer: &Viewer, pipeline: String, team: Option<TeamId>) -> Result<Done, AppError> {
+        let entry = self.state.access.pipeline(viewer, Action::Change, &pipeline).await?;
+        let name = self.may_have(viewer, team).await?;
+        let (id, before) = (entry.pipeline.id, entry.pipeline.team);
+        let mut connection = self.connection().await?;
+        let write = async |conn: &mut RowConnection| {
+            if team.is_some() && team != before {
+                may_hide(conn, viewer, &entry.pipeline).await?;
+            }
+            store::pipelines::set_team(conn, viewer.organization, id, team).await?;
+            let change = (Some(json!({"team": before})), Some(json!({"team": team})));
+            let target = format!("pipeline {}", entry.pipeline.slug);
+            self.caller.record(conn, "pipeline.team", target, change).await
+        };
+        connection.transaction(write).await?;
+        drop(connection);
+        self.state.catalog.reload().await?;
+        Ok(Done::say(format!("The pipeline belongs to {name} now.")))
+    }
+
+    async fn give_dashboard(&self, viewer: &Viewer, slug: String, team: Option<TeamId>) -> Result<Done, AppError> {
+        let board = dashboards::find(&self.state, viewer, &slug).await?;
+        dashboards::may(viewer, Action::Change, &board)?;
+        let name = self.may_have(viewer, team).await?;
+        let mut connection = self.connection().await?;
+        let write = async |conn: &mut RowConnection| {
+            store::dashboards::set_team(conn, viewer.organization, board.id, team).await?;
+            let change = (Some(json!({"team": board.team})), Some(json!({"team": team})));
+            self.caller
+                .record(conn, "dashboard.team", format!("dashboard {}", board.slug), change)
+                .await
+        };
+        connection.transaction(write).await?;
+        Ok(Done::say(format!("The dashboard belongs to {name} now.")))
     }
 
     async fn letters(&self, _viewer: &Viewer) -> Result<Vec<Letter>, AppError> {
@@ -152,6 +195,21 @@ impl Organizations for Asked {
 }
 
 impl Asked {
+    /// The name of a team that something may be given to: whoever gives must be one who may change what it has.
+    async fn may_have(&self, viewer: &Viewer, team: Option<TeamId>) -> Result<String, AppError> {
+        let not_found = || AppError::NotFound {
+            what: "team".into(),
+            name: team.map(|t| t.to_string()).unwrap_or_default(),
+        };
+        allow(viewer, Action::Change, team, ("team", "of another organization"))?;
+        if team.is_none() {
+            return Ok("the whole organization".into());
+        }
+        let all = store::teams::list(&mut *self.connection().await?, viewer.organization).await;
+        let found = all.map_err(Failure::from)?.into_iter().find(|t| Some(t.id) == team);
+        Ok(found.ok_or_else(not_found)?.name)
+    }
+
     async fn organization(&self, viewer: &Viewer) -> Result<Organization, AppError> {
         let found = store::organizations::get(&mut *self.connection().await?, viewer.organization).await;
         found.map_err(Failure::from)?.ok_or_else(|| AppError::NotFound {
@@ -186,11 +244,73 @@ impl Asked {
     }
 }
 
+/// Whether somebody may share a dashboard with everybody: what it asks must be theirs to see. Until the transaction ends no pipeline of the
+/// organization is given away.
+async fn may_share(conn: &mut AsyncPgConnection, viewer: &Viewer, board: &Dashboard) -> Result<(), Failure> {
+    // Whoever is not signed in looks at the first organization, and at no other.
+    if viewer.organization != DEFAULT_ORGANIZATION {
+        let reason = "only dashboards of this server's first organization can be seen without an account; \
+                      invite whoever is to see this one";
+        return Err(invalid("public", reason).into());
+    }
+    store::members::lock(conn, viewer.organization).await?;
+    let all = store::pipelines::list(conn, viewer.organization).await?;
+    // One that is not there is no better: somebody may make it later. It is not told which of both it is.
+    let is_hidden = |name: &str| {
+        let mut named = all.iter().filter(|p| is_named(p, name)).peekable();
+        named.peek().is_none() || named.any(|p| allow(viewer, Action::See, p.team, ("pipeline", name)).is_err())
+    };
+    let mut widgets = board.widgets.iter();
+    match widgets.find(|widget| widget.queries.iter().any(|asked| is_hidden(&asked.query.pipeline))) {
+        None => Ok(()),
+        Some(widget) => {
+            let reason = format!(
+                "the widget {:?} asks a pipeline that you do not see, so you cannot show it to everybody; \
+                 ask an admin to share this dashboard",
+                widget.title
+            );
+            Err(invalid("public", &reason).into())
+        }
+    }
+}
+
+/// Whether a pipeline may become what only a team sees: not while a dashboard shows everybody what it says. Until the transaction ends no
+/// dashboard of the organization is shared.
+async fn may_hide(conn: &mut AsyncPgConnection, viewer: &Viewer, pipeline: &Pipeline) -> Result<(), Failure> {
+    store::members::lock(conn, viewer.organization).await?;
+    let boards = store::dashboards::list(conn, viewer.organization).await?;
+    let asks = |board: &Dashboard| {
+        let mut asked = board.widgets.iter().flat_map(|widget| &widget.queries);
+        asked.any(|asked| is_named(pipeline, &asked.query.pipeline))
+    };
+    let shared = boards.into_iter().filter(|board| board.public && asks(board));
+    let titles: Vec<String> = shared.map(|board| format!("{:?}", board.title)).collect();
+    if titles.is_empty() {
+        return Ok(());
+    }
+    let reason = format!(
+        "everybody sees this pipeline's metrics on shared dashboards; stop sharing {} first",
+        titles.join(", ")
+    );
+    Err(invalid("team", &reason).into())
+}
+
+/// Whether a question that names this means the pipeline. Of two that could be meant, by slug and by id, both are.
+fn is_named(pipeline: &Pipeline, name: &str) -> bool {
+    pipeline.slug == name || name.parse::<PipelineId>().is_ok_and(|id| id == pipeline.id)
+}
+
 /// Makes an organization that somebody owns.
+///
+/// # Errors
+/// [`AppError::Forbidden`] when they own as many as they may.
 pub async fn make(state: &State, caller: &Caller, user: &User, name: &str) -> Result<Organization, AppError> {
     let name = accounts::name(name)?;
     let mut connection = state.db.diesel().await.map_err(Failure::from)?;
     let write = async |conn: &mut RowConnection| {
+        if store::members::owned(conn, user.id, crate::clock::now()).await? >= MOST_OWNED {
+            return Err(owns_enough().into());
+        }
         let made = create(conn, &name).await?;
         store::members::add(conn, made.id, user.id, OrganizationRole::Owner).await?;
         let entry = NewEntry {
@@ -204,6 +324,14 @@ pub async fn make(state: &State, caller: &Caller, user: &User, name: &str) -> Re
         Ok::<_, Failure>(made)
     };
     Ok(connection.transaction(write).await?)
+}
+
+fn owns_enough() -> AppError {
+    AppError::Forbidden {
+        needs: format!(
+            "you to own fewer organizations: {MOST_OWNED} are the most. Hand one on; one that you delete counts for 14 days more"
+        ),
+    }
 }
 
 /// Slugs are unique over all organizations, names are not: whoever comes second gets a number.

@@ -6,14 +6,14 @@ use app::{
     ports::{Passkeys, Viewer},
 };
 use async_trait::async_trait;
-use dash_db::store;
+use dash_db::{AsyncConnection as _, RowConnection, store};
 use dash_model::UserId;
 use dash_passkey::{PasskeyError, Passkeys as Ceremonies, Stored};
 use uuid::Uuid;
 
 use super::Asked;
 use crate::{
-    accounts::{self, enter, invalid},
+    accounts::{self, enter, invalid, post},
     failure::Failure,
 };
 
@@ -35,13 +35,20 @@ impl Passkeys for Asked {
 
     async fn add(&self, _viewer: &Viewer, name: String, response: String) -> Result<Done, AppError> {
         let user = self.caller.user()?;
+        self.caller.signed_in_recently("passkey")?;
         let name = accounts::name(&name)?;
         let state = self.begun().await?;
         let made = self.ceremonies()?.finish_registration(user.id.0, &state, &response);
         let made = made.map_err(|e| refused(&e))?;
         let kept = serde_json::to_value(&made).map_err(|e| Failure::internal(e.to_string()))?;
-        let added = store::passkeys::add(&mut *self.connection().await?, user.id, &made.id(), &name, &kept).await;
-        added.map_err(Failure::from)?;
+        let letter = post::new_way_in(&self.caller, format!("a passkey, {name}"));
+        let mut connection = self.connection().await?;
+        let write = async |conn: &mut RowConnection| {
+            store::passkeys::add(conn, user.id, &made.id(), &name, &kept).await?;
+            post::write(conn, &self.state, &user.email, &letter).await
+        };
+        connection.transaction(write).await?;
+        drop(connection);
         self.told_of("passkey.add", user).await?;
         Ok(Done::say(format!("The passkey {name} signs you in from now on.")))
     }

@@ -44,8 +44,9 @@ impl People for Asked {
     async fn invite(&self, viewer: &Viewer, email: String, role: OrganizationRole) -> Result<Done, AppError> {
         self.manages(viewer, role)?;
         let email = accounts::email(&email)?;
-        self.state.rates.letter(&email.key())?;
         let user = self.caller.user()?;
+        self.state.rates.invitation(user.id)?;
+        self.state.rates.letter(Purpose::Invitation, &email.key())?;
         let (secret, hash) = token::new(Purpose::Invitation);
         let (purpose, now) = (Purpose::Invitation, crate::clock::now());
         let link = self
@@ -132,6 +133,8 @@ impl People for Asked {
         let mut connection = self.connection().await?;
         let write = async |conn: &mut RowConnection| {
             let before = store::members::set_role(conn, viewer.organization, user, role).await?;
+            // Nobody comes in by the word of somebody who could not invite them any more.
+            store::invitations::revoke_all_by(conn, viewer.organization, user, crate::clock::now()).await?;
             store::sessions::end_all(conn, user, None).await?;
             let change = (Some(json!({"role": before})), Some(json!({"role": role})));
             self.caller
@@ -169,6 +172,7 @@ impl People for Asked {
         let mut connection = self.connection().await?;
         let write = async |conn: &mut RowConnection| {
             store::members::hand_on(conn, viewer.organization, from, user).await?;
+            store::invitations::revoke_all_by(conn, viewer.organization, from, crate::clock::now()).await?;
             store::sessions::end_all(conn, user, None).await?;
             store::sessions::end_all(conn, from, None).await?;
             let after = json!({"owner": member.email});
@@ -355,6 +359,7 @@ impl Asked {
         let mut connection = self.connection().await?;
         let write = async |conn: &mut RowConnection| {
             let before = store::members::remove(conn, organization, member.user).await?;
+            store::invitations::revoke_all_by(conn, organization, member.user, crate::clock::now()).await?;
             store::sessions::end_all(conn, member.user, None).await?;
             let target = format!("person {}", member.email);
             self.caller

@@ -61,14 +61,16 @@ impl Profile for Asked {
         };
         let mut connection = self.connection().await?;
         let write = async |conn: &mut RowConnection| {
+            // First of all, so that a session that was ended meanwhile changes nothing any more.
+            self.caller.give_up(conn).await?;
             store::users::set_password(conn, user.id, &hash).await?;
-            // This one too: whoever has its id does not keep it.
-            store::sessions::end_all(conn, user.id, self.caller.hash.as_ref()).await?;
-            post::write(conn, &self.state, &user.email, &letter).await
+            store::sessions::end_all(conn, user.id, None).await?;
+            post::write(conn, &self.state, &user.email, &letter).await?;
+            Ok::<_, Failure>(())
         };
         connection.transaction(write).await?;
         drop(connection);
-        self.new_session_id().await?;
+        self.caller.session()?.cycle_id().await.map_err(Failure::from)?;
         self.sessions_changed().await;
         Ok(Done::say(
             "Your password is changed, and you are signed out everywhere else.",
@@ -146,7 +148,7 @@ impl Profile for Asked {
         connection.transaction(write).await.map_err(Failure::from)?;
         drop(connection);
         self.told_of("second_factor.on", user).await?;
-        self.new_session_id().await?;
+        self.caller.renew(&mut *self.connection().await?).await?;
         let codes = codes.iter().map(|(code, _)| code.expose_secret().to_owned()).collect();
         Ok(
             Done::say("The second factor is on. These recovery codes let you in when the app is gone, each once:")
@@ -160,7 +162,7 @@ impl Profile for Asked {
         let removed = store::second_factors::remove(&mut *self.connection().await?, user.id).await;
         removed.map_err(Failure::from)?;
         self.told_of("second_factor.off", user).await?;
-        self.new_session_id().await?;
+        self.caller.renew(&mut *self.connection().await?).await?;
         Ok(Done::say("The second factor is off."))
     }
 
@@ -243,12 +245,6 @@ impl Asked {
             seen_at: device.seen_at,
             this: Some(device.hash) == self.caller.hash,
         }
-    }
-
-    /// The session goes on under another id.
-    async fn new_session_id(&self) -> Result<(), Failure> {
-        self.caller.session()?.cycle_id().await?;
-        Ok(())
     }
 
     /// Asks for a code before something that weakens the account.

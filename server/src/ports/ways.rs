@@ -115,7 +115,7 @@ impl Ways for Asked {
         }
         self.state.rates.way_in(self.caller.address)?;
         let (email, name) = (accounts::email(&email)?, accounts::name(&name)?);
-        self.state.rates.letter(&email.key())?;
+        self.state.rates.letter(Purpose::ConfirmEmail, &email.key())?;
         let known = store::users::by_email(&mut *self.connection().await?, &email.key()).await;
         match known.map_err(Failure::from)? {
             None => self.sign_up_new(&email, &name).await?,
@@ -144,7 +144,7 @@ impl Ways for Asked {
         let write = async |conn: &mut RowConnection| {
             store::tokens::take(conn, &token.0, Purpose::SetUp.word(), now).await?;
             // Two who have two links of two nodes: the first is the first.
-            if store::users::any(conn).await? {
+            if store::members::has_owner(conn, DEFAULT_ORGANIZATION).await? {
                 return Err(dash_db::AccountError::LinkGone.into());
             }
             let user = store::users::create(conn, email.as_str(), &email.key(), &name, Some(&hash)).await?;
@@ -181,7 +181,7 @@ impl Ways for Asked {
         let signed_in: Option<SignedIn> = session.get(SIGNED_IN).await.map_err(Failure::from)?;
         let signed_in = signed_in.ok_or(AppError::SignIn)?;
         // What they may do changes: so does the id.
-        session.cycle_id().await.map_err(Failure::from)?;
+        self.caller.renew(&mut *self.connection().await?).await?;
         let signed_in = SignedIn {
             organization: Some(organization),
             ..signed_in

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use app::{
     AppError,
-    form::{Done, Notice, local},
+    form::{Done, Notice, OF_ORGANIZATION, local},
 };
 use axum::{
     body::{Body, Bytes, to_bytes},
@@ -14,6 +14,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use dash_ingest::{Problem, ProblemKind};
+use dash_model::OrganizationId;
 use leptos::server_fn::error::{FromServerFnError, SERVER_FN_ERROR_HEADER};
 use url::form_urlencoded;
 
@@ -40,6 +41,12 @@ pub async fn forms(Shared(state): Shared<State>, request: Request, next: Next) -
     let form = parts.uri.path().to_owned();
     let back = back(&parts.headers);
     let caller = parts.extensions.get::<Arc<Caller>>().cloned();
+    if let Some(caller) = &caller
+        && let Some(error) = of_another(&body, caller.viewer.organization)
+    {
+        let (to, notice) = refused(error, back, &Bytes::new());
+        return lead(&state, Some(caller), &to, notice, form);
+    }
     // The framework would redirect by itself, with the error in the address.
     parts
         .headers
@@ -47,17 +54,22 @@ pub async fn forms(Shared(state): Shared<State>, request: Request, next: Next) -
     let response = next.run(Request::from_parts(parts, Body::from(body.clone()))).await;
     let failed = response.headers().contains_key(SERVER_FN_ERROR_HEADER);
     let (answered, answer) = response.into_parts();
-    let Ok(answer) = to_bytes(answer, ANSWER_BYTES).await else {
+    let Ok(said) = to_bytes(answer, ANSWER_BYTES).await else {
         return StatusCode::INTERNAL_SERVER_ERROR.into_response();
     };
     let (to, notice) = match failed {
-        true => refused(AppError::de(answer), back, &body),
-        false => match serde_json::from_slice::<Done>(&answer) {
+        true => refused(AppError::de(said), back, &body),
+        false => match serde_json::from_slice::<Done>(&said) {
             Ok(done) => told(done, back),
             // Not one of ours: whatever it is, it is the answer.
-            Err(_) => return Response::from_parts(answered, Body::from(answer)),
+            Err(_) => return Response::from_parts(answered, Body::from(said)),
         },
     };
+    lead(&state, caller.as_ref(), &to, notice, form)
+}
+
+/// To a page, with what is to be said there.
+fn lead(state: &State, caller: Option<&Arc<Caller>>, to: &str, notice: Option<Notice>, form: String) -> Response {
     if let (Some(notice), Some(caller)) = (notice, caller) {
         let notice = Notice {
             form,
@@ -70,7 +82,16 @@ pub async fn forms(Shared(state): Shared<State>, request: Request, next: Next) -
             .lock()
             .push(cookies::set_notice(&state.vault, &notice, secure));
     }
-    see_other(&to)
+    see_other(to)
+}
+
+/// A page that was loaded before its reader went on to another organization, in another tab, does not act in that one.
+fn of_another(body: &Bytes, here: OrganizationId) -> Option<AppError> {
+    let (_, of) = form_urlencoded::parse(body).find(|(name, _)| name == OF_ORGANIZATION)?;
+    (of != here.to_string()).then(|| AppError::Invalid {
+        field: OF_ORGANIZATION.into(),
+        reason: "nothing was done: you look at another organization now than when this page was loaded".into(),
+    })
 }
 
 fn is_form(request: &Request) -> bool {

@@ -1,6 +1,6 @@
 //! Who asks: of every request to a page or a server function a [`Caller`].
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use app::{
     form::Notice,
@@ -8,6 +8,7 @@ use app::{
     model::people::{Me, Person, Seat},
 };
 use axum::{
+    body::{Body, to_bytes},
     extract::{ConnectInfo, Request, State as Shared},
     http::{HeaderValue, Method, header, request::Parts},
     middleware::Next,
@@ -17,6 +18,8 @@ use dash_db::store::{
     self,
     users::{Belongs, User},
 };
+use dash_ingest::{Problem, ProblemKind};
+use tokio::time::timeout;
 use tower_sessions::Session;
 
 use super::{cookies, live, problem::ProblemResponse, reader};
@@ -32,6 +35,10 @@ use crate::{
 
 /// Between two times that a session is said to be seen, in microseconds.
 const SEEN_EVERY: i64 = 300 * 1_000_000;
+/// Most that a server function is asked, in bytes.
+const MOST: usize = 2 << 20;
+/// How long it may take to come.
+const PATIENCE: Duration = Duration::from_secs(15);
 /// How long a notice is said, in microseconds.
 const NOTICE_AGE: i64 = 60 * 1_000_000;
 
@@ -41,7 +48,13 @@ pub async fn identify(Shared(state): Shared<State>, mut request: Request, next: 
     if is_file(request.uri().path()) {
         return next.run(request).await;
     }
-    let (mut parts, body) = request.into_parts();
+    let (mut parts, mut body) = request.into_parts();
+    if parts.method == Method::POST && parts.uri.path().starts_with("/api/") {
+        body = match whole(body).await {
+            Ok(body) => body,
+            Err(problem) => return problem.into_response(),
+        };
+    }
     let caller = match caller(&state, &mut parts).await {
         Ok(caller) => Arc::new(caller),
         Err(failure) => return ProblemResponse::from(failure).into_response(),
@@ -58,6 +71,26 @@ pub async fn identify(Shared(state): Shared<State>, mut request: Request, next: 
         }
     }
     response
+}
+
+/// What a server function is asked is read before it is known who asks: a request that is held open does not keep the rights of its beginning.
+async fn whole(body: Body) -> Result<Body, ProblemResponse> {
+    let read = timeout(PATIENCE, to_bytes(body, MOST)).await;
+    let (kind, detail) = match read {
+        Ok(Ok(bytes)) => return Ok(Body::from(bytes)),
+        Ok(Err(_)) => (
+            ProblemKind::BodyTooLarge,
+            format!("more than {MOST} bytes are not taken here"),
+        ),
+        Err(_) => (
+            ProblemKind::InvalidRequest,
+            format!(
+                "the request did not come within {} seconds; send it again",
+                PATIENCE.as_secs()
+            ),
+        ),
+    };
+    Err(ProblemResponse(Problem::new(kind, detail)))
 }
 
 fn is_file(path: &str) -> bool {
@@ -82,6 +115,7 @@ async fn caller(state: &State, parts: &mut Parts) -> Result<Caller, Failure> {
         let mut connection = state.db.diesel().await?;
         belongs = store::users::organizations(&mut connection, user.id, crate::clock::now()).await?;
         caller.viewer = viewer_of(&mut connection, &signed_in, &belongs).await?;
+        caller.since = Some(signed_in.since);
         caller.hash = caller.session.as_ref().and_then(Session::id).map(|id| hash_of(&id));
         seen(&caller, signed_in).await?;
         caller.user = Some(user);
@@ -89,7 +123,7 @@ async fn caller(state: &State, parts: &mut Parts) -> Result<Caller, Failure> {
     // Programs have no session: at the live channel they come with a key.
     let authorization = parts.headers.get(header::AUTHORIZATION).and_then(|v| v.to_str().ok());
     if parts.uri.path() == live::PATH && authorization.is_some() {
-        caller.viewer = reader::of(state, &parts.headers).await?;
+        (caller.viewer, caller.key) = reader::of(state, &parts.headers).await?;
     }
     let accept = parts.headers.get(header::ACCEPT).and_then(|v| v.to_str().ok());
     // What a page shows around itself is of no use to anything but a page.

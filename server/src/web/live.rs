@@ -11,6 +11,7 @@ use axum::{
     extract::{Extension, Request, State as Shared},
     response::{IntoResponse, Response},
 };
+use dash_accounts::policy::Who;
 use dash_ingest::{Problem, ProblemKind};
 use hyper::upgrade::OnUpgrade;
 use hyper_util::{rt::TokioIo, server::conn::auto::upgrade::downcast};
@@ -21,7 +22,7 @@ use tokio_tungstenite::tungstenite::handshake::server::create_response_with_body
 use super::problem::ProblemResponse;
 use crate::{
     access::caller::Caller,
-    live::{Hub, Socket, Watched, serve},
+    live::{Entrance, Hub, Socket, Watched, serve},
     state::State,
 };
 
@@ -41,10 +42,18 @@ pub async fn open(
             return ProblemResponse(Problem::new(ProblemKind::InvalidRequest, detail)).into_response();
         }
     };
-    let watched = state.watch.join(caller.hash);
+    let watched = state.watch.join(entrance(&caller));
     let upgrade = hyper::upgrade::on(&mut request);
     tokio::spawn(upgraded(upgrade, state.hub.clone(), caller.viewer.clone(), watched));
     answer
+}
+
+/// By what the viewer of a request came in: a key, where there is one, goes before the session of a browser.
+fn entrance(caller: &Caller) -> Option<Entrance> {
+    match (caller.key, &caller.viewer.who) {
+        (Some(id), Who::Key(key)) => Some(Entrance::Key(id, key.scope)),
+        _ => caller.hash.map(Entrance::Session),
+    }
 }
 
 /// From the handshake to the end of the socket; a task of its own, the only one that a viewer costs.

@@ -65,7 +65,7 @@ pub async fn get_query(
 ) -> Result<Response, ProblemResponse> {
     let Query(parameters) = parameters.map_err(|e| Failure::problem(ProblemKind::InvalidRequest, e.body_text()))?;
     let form = Form::from_accept(headers.get(header::ACCEPT).and_then(|v| v.to_str().ok()))?;
-    let viewer = reader::of(&state, &headers).await?;
+    let (viewer, _) = reader::of(&state, &headers).await?;
     let spec = parameters.spec(crate::clock::now().millis())?;
     let result = answer(&state, &viewer, &spec).await?;
     form.render(&result)

@@ -92,6 +92,8 @@ pub const FUNCTIONS: &[Route] = &[
     get("/api/dashboards", Everybody),
     get("/api/dashboard", May(See, Dashboard)),
     post("/api/dashboard/share", May(Change, Dashboard)),
+    post("/api/dashboard/team", May(Change, Dashboard)),
+    post("/api/pipeline/team", May(Change, Pipeline)),
     get("/api/pipelines", May(See, List)),
     get("/api/pipeline", May(See, Pipeline)),
     get("/api/recent-events", May(See, Pipeline)),

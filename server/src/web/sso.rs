@@ -9,6 +9,7 @@ use axum::{
 };
 use dash_sso::Callback;
 use serde::Deserialize;
+use uuid::Uuid;
 
 use super::cookies;
 use crate::{
@@ -20,17 +21,21 @@ use crate::{
 #[derive(Deserialize)]
 pub struct Wanted {
     to: Option<String>,
+    link: Option<Uuid>,
 }
 
 pub async fn begin(
     Shared(state): Shared<State>,
     Extension(caller): Extension<Arc<Caller>>,
     Path(provider): Path<String>,
-    Query(Wanted { to }): Query<Wanted>,
+    Query(Wanted { to, link }): Query<Wanted>,
 ) -> Response {
-    match sso::begin(&state, &caller, &provider, to.as_deref()).await {
+    match sso::begin(&state, &caller, &provider, to.as_deref(), link).await {
         Ok(url) => Redirect::to(url.as_str()).into_response(),
-        Err(error) => back(&state, &caller, Back::refused(&error)),
+        Err(error) => {
+            let back_to = link.map_or("/sign-in", |_| "/account");
+            back(&state, &caller, Back::refused(&error, back_to))
+        }
     }
 }
 
@@ -43,7 +48,7 @@ pub async fn finish(
     back(
         &state,
         &caller,
-        done.unwrap_or_else(|error: AppError| Back::refused(&error)),
+        done.unwrap_or_else(|error: AppError| Back::refused(&error, "/sign-in")),
     )
 }
 

@@ -30,7 +30,7 @@ pub async fn get_stats(
     Path(pipeline): Path<String>,
     headers: HeaderMap,
 ) -> Result<Json<PipelineStats>, ProblemResponse> {
-    let viewer = reader::of(&state, &headers).await?;
+    let (viewer, _) = reader::of(&state, &headers).await?;
     let entry = state.access.pipeline(&viewer, Action::See, &pipeline).await?;
     Ok(Json(state.figures.of(&entry).await?))
 }

@@ -3,6 +3,7 @@
 mod links;
 mod mail;
 mod organization;
+mod outlives;
 mod second_factor;
 mod sign_in;
 

@@ -5,6 +5,7 @@ use std::{pin::Pin, time::Duration};
 use app::{AppError, api::Live};
 use dash_model::{
     DEFAULT_ORGANIZATION, DashboardId,
+    account::OrganizationRole,
     dashboard::{Dashboard, Widget, WidgetKind, WidgetQuery},
     live::{ClientMessage, Patch, Place, ServerMessage, State, Topic},
     query::{Aggregation, MetricQuery, QueryResult, QuerySpec, Shape, TimeRange},
@@ -236,11 +237,15 @@ struct Raw(WebSocketStream<TcpStream>);
 
 impl Raw {
     async fn open(app: &TestApp) -> Self {
+        Self::open_with(app, "cookie", &app.owner.cookie).await
+    }
+
+    async fn open_with(app: &TestApp, name: &'static str, value: &str) -> Self {
         let stream = TcpStream::connect(app.url.trim_start_matches("http://")).await.unwrap();
         let mut request = address(app).into_client_request().unwrap();
         let headers = request.headers_mut();
         headers.insert("origin", app.url.parse().unwrap());
-        headers.insert("cookie", app.owner.cookie.parse().unwrap());
+        headers.insert(name, value.parse().unwrap());
         let (socket, _) = client_async(request, stream).await.unwrap();
         Self(socket)
     }
@@ -476,6 +481,33 @@ async fn share(app: &TestApp, query: MetricQuery) {
     app.running().state.access.forget_shares();
 }
 
+/// Nothing tells this node: it looks with the next heartbeat.
+#[tokio::test]
+async fn what_is_no_longer_shared_is_followed_no_further() {
+    let app = TestApp::start().await;
+    let pipeline = app.pipeline("live", value_mapping()).await;
+    post(&app, &pipeline, 1).await;
+    share(&app, spec().query).await;
+    let mut everybody = Browser::open_as(&app, "", None).await;
+    everybody.until(1).await;
+    let client = app.database.client().await.unwrap();
+    client
+        .batch_execute("UPDATE dashboards SET public = false")
+        .await
+        .unwrap();
+    let refused = async {
+        loop {
+            if let ServerMessage::Refused { why, .. } = everybody.receive().await {
+                return why;
+            }
+        }
+    };
+    let why = tokio::time::timeout(Duration::from_secs(30), refused)
+        .await
+        .expect("refused");
+    assert!(why.contains("Sign in"), "{why}");
+}
+
 #[tokio::test]
 async fn the_sockets_of_a_session_close_within_five_seconds_of_its_end() {
     let app = TestApp::start().await;
@@ -488,6 +520,30 @@ async fn the_sockets_of_a_session_close_within_five_seconds_of_its_end() {
         .unwrap();
     let ended = std::time::Instant::now();
     assert_eq!(raw.closed().await, (CloseCode::Normal, "the session has ended".into()));
+    assert!(ended.elapsed() < Duration::from_secs(5), "took {:?}", ended.elapsed());
+}
+
+#[tokio::test]
+async fn the_sockets_of_a_key_close_when_its_maker_may_do_less() {
+    let app = TestApp::start().await;
+    let ada = app.member(DEFAULT_ORGANIZATION, OrganizationRole::Admin, "ada").await;
+    let fields = [("name", "k"), ("scope", "read"), ("team", "")];
+    let key = app
+        .submit(&ada.cookie, "/api/keys/make", &fields)
+        .await
+        .notice
+        .unwrap()
+        .once
+        .remove(0);
+    let mut raw = Raw::open_with(&app, "authorization", &format!("Bearer {key}")).await;
+    raw.send(Message::Binary(b"\0\"Ping\"".to_vec().into())).await;
+    let mut connection = app.database.db().diesel().await.unwrap();
+    let member = OrganizationRole::Member;
+    dash_db::store::members::set_role(&mut connection, DEFAULT_ORGANIZATION, ada.user, member)
+        .await
+        .unwrap();
+    let ended = std::time::Instant::now();
+    assert_eq!(raw.closed().await.0, CloseCode::Normal);
     assert!(ended.elapsed() < Duration::from_secs(5), "took {:?}", ended.elapsed());
 }
 

@@ -96,6 +96,14 @@ async fn everybody_gets_what_the_policy_says_of_every_thing() {
                     (_, "/api/dashboard") => request.query(&[("slug", &name)]),
                     (_, "/api/dashboard/share") => request.form(&[("slug", name.as_str()), ("public", "false")]),
                     (_, "/api/v1/query") => request.query(&[("pipeline", name.as_str()), ("metric", "value")]),
+                    (_, "/api/dashboard/team" | "/api/pipeline/team") => {
+                        // To the team that has it: nothing changes.
+                        let team = match whose {
+                            Whose::Everybodys => String::new(),
+                            _ => world.team_of(whose).to_string(),
+                        };
+                        request.form(&[("slug", &name), ("pipeline", &name), ("team", &team)])
+                    }
                     (Kind::Metric, _) => request.json(&json!({"specs": [{
                         "query": {"pipeline": name, "metric": "value"}, "range": {"kind": "all"}, "shape": {"kind": "total"},
                     }]})),

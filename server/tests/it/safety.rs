@@ -1,7 +1,12 @@
 //! Flaws that others had, by their names.
 
 use dash_db::store;
-use dash_model::{DEFAULT_ORGANIZATION as OWN, account::OrganizationRole as Role};
+use dash_model::{
+    DEFAULT_ORGANIZATION as OWN, OrganizationId, TeamId,
+    account::{OrganizationRole as Role, TeamRole},
+    dashboard::Dashboard,
+};
+use serde_json::json;
 
 use crate::util::{TestApp, value_mapping};
 
@@ -391,4 +396,178 @@ async fn nobody_chooses_the_address_that_they_are_counted_by() {
         last = ask(n).await;
     }
     assert_eq!(last, 429);
+}
+
+/// Keys that are guessed: too many from one address are slowed down, and nobody else is.
+#[tokio::test]
+async fn whoever_tries_keys_is_slowed_down() {
+    let app = TestApp::with(&[("DASH_TRUSTED_PROXIES", "127.0.0.1")]).await;
+    let pipeline = app.pipeline("mine", value_mapping()).await;
+    let send = async |from: &str, key: Option<&str>| {
+        let request = app.client.post(format!("{}/api/v1/ingest/mine", app.url));
+        let request = request
+            .header("x-forwarded-for", from)
+            .body(r#"{"at":1700000000000,"value":1}"#);
+        let request = match key {
+            Some(key) => request.bearer_auth(key),
+            None => request,
+        };
+        request.send().await.unwrap()
+    };
+    let (guesser, other) = ("203.0.113.7", "203.0.113.8");
+    let mut refused = None;
+    for n in 0..2_000 {
+        let guess = format!("dash_ingest_{n}");
+        let answer = send(guesser, (n % 2 == 0).then_some(guess.as_str())).await;
+        if answer.status() == 429 {
+            refused = Some(answer);
+            break;
+        }
+        assert_eq!(answer.status(), 401);
+    }
+    let refused = refused.expect("so many keys are too many");
+    assert!(refused.headers().contains_key("retry-after"));
+    assert_eq!(refused.headers()["cache-control"], "no-store");
+    assert_eq!(send(other, Some("dash_nonsense")).await.status(), 401, "counted apart");
+    let right = send(guesser, Some(&pipeline.ingest_key)).await;
+    assert_eq!(right.status(), 202, "whoever shares the address is not locked out");
+}
+
+/// Names that are none, which anybody may ask for: they would have all pipelines read with each request.
+#[tokio::test]
+async fn names_that_are_none_are_looked_up_once_a_second() {
+    let app = TestApp::start().await;
+    app.pipeline("mine", value_mapping()).await;
+    let status = async |name: &str| {
+        let request = app.client.get(format!("{}/api/v1/pipelines/{name}/stats", app.url));
+        request.bearer_auth(&app.reader).send().await.unwrap().status()
+    };
+    let client = app.database.client().await.unwrap();
+    assert_eq!(status("mine").await, 200);
+    app.running().state.catalog.reload().await.unwrap();
+    // As another process would.
+    client
+        .batch_execute("UPDATE pipelines SET slug = 'moved'")
+        .await
+        .unwrap();
+    assert_eq!(
+        status("moved").await,
+        404,
+        "what was read a moment ago is not read again"
+    );
+    tokio::time::sleep(std::time::Duration::from_millis(1_200)).await;
+    assert_eq!(status("moved").await, 200);
+    // What this server makes is there at once.
+    assert_eq!(status("soon").await, 404);
+    app.pipeline("soon", value_mapping()).await;
+    assert_eq!(status("soon").await, 200);
+}
+
+/// A dashboard "Board" of this team, which asks one metric.
+async fn board(app: &TestApp, organization: OrganizationId, team: Option<TeamId>, pipeline: &str) {
+    let board = json!({
+        "id": uuid::Uuid::now_v7(), "slug": "board", "title": "Board", "description": "", "range": {"kind": "all"}, "team": team,
+        "widgets": [{
+            "id": "w", "title": "Secret line", "kind": "line", "columns": 6, "rows": 3,
+            "queries": [{"label": "w", "query": {"pipeline": pipeline, "metric": "value"}}],
+        }],
+    });
+    let board: Dashboard = serde_json::from_value(board).unwrap();
+    let mut connection = app.database.db().diesel().await.unwrap();
+    store::dashboards::upsert(&mut connection, organization, &board, 0)
+        .await
+        .unwrap();
+}
+
+/// Confused deputy: somebody shows everybody, by a dashboard of theirs, what they do not see themselves.
+#[tokio::test]
+async fn nobody_shares_what_they_do_not_see() {
+    let app = TestApp::start().await;
+    let mut connection = app.database.db().diesel().await.unwrap();
+    let theirs = store::teams::create(&mut connection, OWN, "theirs", "Theirs")
+        .await
+        .unwrap()
+        .id;
+    let own = store::teams::create(&mut connection, OWN, "own", "Own")
+        .await
+        .unwrap()
+        .id;
+    let eve = app.member(OWN, Role::Member, "eve").await;
+    store::teams::set_member(&mut connection, OWN, own, eve.user, TeamRole::Editor)
+        .await
+        .unwrap();
+    let pipeline = app.pipeline("theirs", value_mapping()).await;
+    store::pipelines::set_team(&mut connection, OWN, pipeline.id, Some(theirs))
+        .await
+        .unwrap();
+    app.running().state.catalog.reload().await.unwrap();
+    board(&app, OWN, Some(own), "theirs").await;
+    let share = async |cookie: &str, public: &str| {
+        let fields = [("slug", "board"), ("public", public)];
+        app.submit(cookie, "/api/dashboard/share", &fields).await
+    };
+    let give = async |team: &str| {
+        let fields = [("pipeline", "theirs"), ("team", team)];
+        app.submit(&app.owner.cookie, "/api/pipeline/team", &fields).await
+    };
+    let asked = async |cookie: &str| {
+        let request = no_redirects()
+            .post(format!("{}/api/query", app.url))
+            .header("origin", &app.url)
+            .header("accept", "application/json")
+            .header("cookie", cookie);
+        let spec = json!({
+            "query": {"pipeline": "theirs", "metric": "value"}, "range": {"kind": "all"}, "shape": {"kind": "total"},
+        });
+        let answer = request.json(&json!({"specs": [spec]})).send().await.unwrap();
+        answer.text().await.unwrap()
+    };
+
+    let refused = share(&eve.cookie, "true").await;
+    assert!(refused.said().contains("\"Secret line\""), "{}", refused.said());
+    assert!(!refused.said().contains("theirs"), "{}", refused.said());
+    assert!(asked("").await.contains("SignIn"));
+    assert!(asked(&eve.cookie).await.contains("NotFound"));
+
+    // An admin sees it all; then nobody sees more than she does.
+    let shared = share(&app.owner.cookie, "true").await;
+    assert!(shared.said().contains("Everybody"), "{}", shared.said());
+    for cookie in ["", eve.cookie.as_str()] {
+        let answer = asked(cookie).await;
+        assert!(answer.contains("\"Ok\""), "{answer}");
+    }
+
+    // What everybody sees does not become a team's.
+    let kept = give(&own.to_string()).await;
+    assert!(kept.said().contains("stop sharing \"Board\""), "{}", kept.said());
+    let now = store::pipelines::by_id(&mut connection, pipeline.id).await.unwrap();
+    assert_eq!(now.unwrap().team, Some(theirs));
+    let stopped = share(&eve.cookie, "false").await;
+    assert!(stopped.said().contains("no longer shared"), "{}", stopped.said());
+    assert!(asked(&eve.cookie).await.contains("NotFound"));
+    assert_eq!(give(&own.to_string()).await.said(), "The pipeline belongs to Own now.");
+    let shared = share(&eve.cookie, "true").await;
+    assert!(shared.said().contains("Everybody"), "it is hers: {}", shared.said());
+}
+
+/// Nobody without an account looks at another organization than the first: it is not said that they do.
+#[tokio::test]
+async fn only_the_first_organization_shares_with_everybody() {
+    let app = TestApp::start().await;
+    let mut connection = app.database.db().diesel().await.unwrap();
+    let other = store::organizations::create(&mut connection, "other", "Other")
+        .await
+        .unwrap()
+        .id;
+    let stranger = app.member(other, Role::Owner, "stranger").await;
+    for organization in [OWN, other] {
+        board(&app, organization, None, "value").await;
+    }
+    let fields = [("slug", "board"), ("public", "true")];
+    let refused = app.submit(&stranger.cookie, "/api/dashboard/share", &fields).await;
+    assert!(refused.said().contains("first organization"), "{}", refused.said());
+    let theirs = app.page_of(&stranger, "/dashboards/board").await.text().await.unwrap();
+    let own = app.page("/dashboards/board").await.text().await.unwrap();
+    let button = "action=\"/api/dashboard/share\"";
+    assert!(own.contains(button) && !theirs.contains(button), "{theirs}");
 }

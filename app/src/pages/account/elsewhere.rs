@@ -1,6 +1,7 @@
 //! Accounts elsewhere that sign one in here.
 
 use leptos::{prelude::*, server_fn::ServerFn};
+use uuid::Uuid;
 
 use crate::{
     api,
@@ -9,7 +10,13 @@ use crate::{
 };
 
 #[component]
-pub fn Elsewhere(identities: Vec<Identity>, providers: Vec<Provider>) -> impl IntoView {
+pub fn Elsewhere(
+    identities: Vec<Identity>,
+    providers: Vec<Provider>,
+    /// Of this device: nobody else can begin a link for who looks at this page.
+    session: Option<Uuid>,
+) -> impl IntoView {
+    let link = session.map(|id| format!("?link={id}")).unwrap_or_default();
     view! {
         <Card title="Accounts elsewhere">
             <ul class="divide-y divide-line">
@@ -20,7 +27,7 @@ pub fn Elsewhere(identities: Vec<Identity>, providers: Vec<Provider>) -> impl In
                     .into_iter()
                     .map(|provider| {
                         view! {
-                            <a class="btn" href=format!("/sso/{}", provider.slug) rel="external">
+                            <a class="btn" href=format!("/sso/{}{link}", provider.slug) rel="external">
                                 {format!("Link one of {}", provider.name)}
                             </a>
                         }

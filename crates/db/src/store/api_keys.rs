@@ -159,3 +159,15 @@ pub async fn touch(conn: &mut AsyncPgConnection, id: Uuid, at: Micros) -> Result
         .await?;
     Ok(())
 }
+
+/// Those of these that still work.
+pub async fn working(conn: &mut AsyncPgConnection, ids: &[Uuid], now: Micros) -> Result<Vec<ApiKey>, DbError> {
+    let rows: Vec<Row> = api_keys::table
+        .filter(api_keys::id.eq_any(ids))
+        .filter(api_keys::revoked_at.is_null())
+        .filter(api_keys::expires_at.is_null().or(api_keys::expires_at.gt(time(now))))
+        .select(Row::as_select())
+        .load(conn)
+        .await?;
+    rows.into_iter().map(Row::read).collect()
+}

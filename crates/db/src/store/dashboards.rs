@@ -158,6 +158,26 @@ pub async fn set_public(
     Ok(changed > 0)
 }
 
+/// Gives a dashboard to a team, or to the whole organization; answers whether the organization has it.
+///
+/// # Errors
+/// [`DbError::Query`] for a team of another organization.
+pub async fn set_team(
+    conn: &mut AsyncPgConnection,
+    organization: OrganizationId,
+    id: DashboardId,
+    team: Option<TeamId>,
+) -> Result<bool, DbError> {
+    let own = dashboards::id
+        .eq(id.0)
+        .and(dashboards::organization_id.eq(organization.0));
+    let changed = diesel::update(QueryDsl::filter(dashboards::table, own))
+        .set(dashboards::team_id.eq(team.map(|t| t.0)))
+        .execute(conn)
+        .await?;
+    Ok(changed > 0)
+}
+
 fn dashboard_of(row: Row) -> Result<Dashboard, DbError> {
     let Definition { range, widgets } = read(|| format!("dashboard {}", row.slug), row.definition)?;
     Ok(Dashboard {

@@ -140,6 +140,20 @@ pub async fn find(
     row.map(|(row, name)| Ok((row.read()?, name))).transpose()
 }
 
+/// Revokes what somebody left open; answers how many.
+pub async fn revoke_all_by(
+    conn: &mut AsyncPgConnection,
+    organization: OrganizationId,
+    by: UserId,
+    now: Micros,
+) -> Result<usize, DbError> {
+    let theirs = open!()
+        .filter(invitations::organization_id.eq(organization.0))
+        .filter(invitations::invited_by.eq(by.0));
+    let revoked = diesel::update(theirs).set(invitations::revoked_at.eq(time(now)));
+    Ok(revoked.execute(conn).await?)
+}
+
 /// # Errors
 /// [`AccountError::LinkGone`] when it is not open, or another organization's.
 pub async fn revoke(

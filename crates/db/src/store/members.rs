@@ -6,7 +6,7 @@ use diesel::prelude::*;
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
 
-use super::{micros, word};
+use super::{micros, time, word};
 use crate::{
     DbError,
     error::AccountError,
@@ -54,6 +54,15 @@ pub async fn list(conn: &mut AsyncPgConnection, organization: OrganizationId) ->
     Ok(members)
 }
 
+/// Whether an organization has an owner: each has, from its beginning on, but the first before it is set up.
+pub async fn has_owner(conn: &mut AsyncPgConnection, organization: OrganizationId) -> Result<bool, DbError> {
+    let owners = memberships::table
+        .filter(memberships::organization_id.eq(organization.0))
+        .filter(memberships::role.eq(OrganizationRole::Owner.word()));
+    let any = diesel::select(diesel::dsl::exists(owners));
+    Ok(any.get_result(conn).await?)
+}
+
 pub async fn role(
     conn: &mut AsyncPgConnection,
     organization: OrganizationId,
@@ -66,6 +75,30 @@ pub async fn role(
         .await
         .optional()?;
     role.map(|role| word("the role of a membership", &role)).transpose()
+}
+
+/// How many organizations somebody owns, those included that wait for their end. Until the transaction ends nobody else counts the same
+/// person's: two that are made at the same moment would each not see the other.
+pub async fn owned(conn: &mut AsyncPgConnection, user: UserId, now: Micros) -> Result<i64, DbError> {
+    let _: Option<Uuid> = users::table
+        .find(user.0)
+        .select(users::id)
+        .for_no_key_update()
+        .first(conn)
+        .await
+        .optional()?;
+    let kept = organizations::delete_at
+        .is_null()
+        .or(organizations::delete_at.gt(time(now)));
+    let count: i64 = memberships::table
+        .inner_join(organizations::table)
+        .filter(memberships::user_id.eq(user.0))
+        .filter(memberships::role.eq(OrganizationRole::Owner.word()))
+        .filter(kept)
+        .count()
+        .get_result(conn)
+        .await?;
+    Ok(count)
 }
 
 /// # Errors

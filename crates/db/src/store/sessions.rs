@@ -79,11 +79,12 @@ pub async fn load(conn: &mut AsyncPgConnection, hash: &SessionHash, now: Micros)
     }))
 }
 
-pub async fn delete(conn: &mut AsyncPgConnection, hash: &SessionHash) -> Result<(), DbError> {
-    diesel::delete(sessions::table.find(hash.as_slice()))
+/// Ends a session; answers whether it was there: of several that end the same one, one is told so.
+pub async fn delete(conn: &mut AsyncPgConnection, hash: &SessionHash) -> Result<bool, DbError> {
+    let gone = diesel::delete(sessions::table.find(hash.as_slice()))
         .execute(conn)
         .await?;
-    Ok(())
+    Ok(gone > 0)
 }
 
 /// Where somebody is signed in, the last seen first.
@@ -151,8 +152,10 @@ pub async fn living(
     rows.iter().map(|hash| hash_of("the hash of a session", hash)).collect()
 }
 
-/// Deletes what has expired; answers how many.
-pub async fn prune(conn: &mut AsyncPgConnection, now: Micros) -> Result<usize, DbError> {
-    let expired = sessions::table.filter(sessions::expires_at.le(time(now)));
-    Ok(diesel::delete(expired).execute(conn).await?)
+/// Deletes what has expired, and sessions of nobody that were not seen since `idle`; answers how many.
+pub async fn prune(conn: &mut AsyncPgConnection, now: Micros, idle: Micros) -> Result<usize, DbError> {
+    let expired = sessions::expires_at.le(time(now));
+    let nobodys = sessions::user_id.is_null().and(sessions::seen_at.lt(time(idle)));
+    let gone = sessions::table.filter(expired.or(nobodys));
+    Ok(diesel::delete(gone).execute(conn).await?)
 }

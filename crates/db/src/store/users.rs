@@ -86,12 +86,6 @@ pub async fn create(
     Ok(row.into())
 }
 
-/// Whether anybody has an account.
-pub async fn any(conn: &mut AsyncPgConnection) -> Result<bool, DbError> {
-    let any = diesel::select(diesel::dsl::exists(users::table.select(users::id)));
-    Ok(any.get_result(conn).await?)
-}
-
 pub async fn get(conn: &mut AsyncPgConnection, id: UserId) -> Result<Option<User>, DbError> {
     let row: Option<Row> = users::table
         .find(id.0)

@@ -114,6 +114,21 @@ async fn whoever_signs_up_with_anothers_address_has_no_password_there() {
 }
 
 #[tokio::test]
+async fn whoever_signs_up_with_anothers_address_does_not_keep_links_from_them() {
+    let app = TestApp::with(&[("DASH_SIGN_UP", "open")]).await;
+    let ada = app.member(dash_model::DEFAULT_ORGANIZATION, Role::Member, "ada").await;
+    let fields = [("name", "Eve"), ("email", ada.email.as_str())];
+    let mut said = String::new();
+    for _ in 0..6 {
+        said = app.submit("", "/api/sign-up", &fields).await.said().to_owned();
+    }
+    assert!(said.contains("too often"), "{said}");
+    app.submit("", "/api/link/ask", &[("email", &ada.email)]).await;
+    let message = letter(&app, &ada.email).await;
+    assert!(message.text.contains("/link?token="), "{}", message.text);
+}
+
+#[tokio::test]
 async fn nobody_signs_up_where_people_are_invited() {
     let app = TestApp::start().await;
     let fields = [("name", "Eve"), ("email", "eve@example.org")];

@@ -236,3 +236,139 @@ async fn the_audit_log_is_narrowed_and_exported() {
     let member = app.member(OWN, Role::Member, "member").await;
     assert_eq!(app.page_of(&member, "/organization/audit.csv").await.status(), 403);
 }
+
+#[tokio::test]
+async fn what_is_given_to_a_team_is_seen_by_its_members_alone() {
+    let app = TestApp::start().await;
+    let mut connection = app.database.db().diesel().await.unwrap();
+    let team = store::teams::create(&mut connection, OWN, "team", "Team")
+        .await
+        .unwrap()
+        .id;
+    let pipeline = app.pipeline("given", crate::util::value_mapping()).await;
+    let bob = app.member(OWN, Role::Member, "bob").await;
+    assert_eq!(app.page_of(&bob, "/pipelines/given").await.status(), 200);
+    let give = async |cookie: &str, team: &str| {
+        app.submit(cookie, "/api/pipeline/team", &[("pipeline", "given"), ("team", team)])
+            .await
+    };
+    assert!(give(&bob.cookie, &team.to_string()).await.notice.unwrap().failed);
+    let given = give(&app.owner.cookie, &team.to_string()).await;
+    assert_eq!(given.said(), "The pipeline belongs to Team now.");
+    assert_eq!(app.page_of(&bob, "/pipelines/given").await.status(), 404);
+    let foreign = store::organizations::create(&mut connection, "other", "Other")
+        .await
+        .unwrap()
+        .id;
+    let theirs = store::teams::create(&mut connection, foreign, "t", "T")
+        .await
+        .unwrap()
+        .id;
+    assert!(
+        give(&app.owner.cookie, &theirs.to_string())
+            .await
+            .notice
+            .unwrap()
+            .failed
+    );
+    // A team that has something is not deleted.
+    let deleted = app
+        .submit(&app.owner.cookie, "/api/teams/delete", &[("team", &team.to_string())])
+        .await;
+    assert!(
+        deleted.said().contains("has pipelines or dashboards"),
+        "{}",
+        deleted.said()
+    );
+    assert_eq!(
+        give(&app.owner.cookie, "").await.said(),
+        "The pipeline belongs to the whole organization now."
+    );
+    assert_eq!(
+        app.page_of(&bob, &format!("/pipelines/{}", pipeline.id)).await.status(),
+        200
+    );
+    assert_eq!(actions(&app).await[1..3], ["pipeline.team", "pipeline.team"]);
+}
+
+#[tokio::test]
+async fn a_persons_key_falls_with_their_role() {
+    let app = TestApp::start().await;
+    app.pipeline("kept", crate::util::value_mapping()).await;
+    let ada = app.member(OWN, Role::Admin, "ada").await;
+    let made = app
+        .submit(
+            &ada.cookie,
+            "/api/keys/make",
+            &[("name", "k"), ("scope", "read"), ("team", "")],
+        )
+        .await;
+    let key = made.notice.unwrap().once.remove(0);
+    let stats = async || {
+        let request = app
+            .client
+            .get(format!("{}/api/v1/pipelines/kept/stats", app.url))
+            .bearer_auth(&key);
+        request.send().await.unwrap().status().as_u16()
+    };
+    assert_eq!(stats().await, 200);
+    let fields = [("user", &*ada.user.to_string()), ("role", "member")];
+    app.submit(&app.owner.cookie, "/api/people/role", &fields).await;
+    app.running().state.keys.forget();
+    assert_eq!(
+        stats().await,
+        401,
+        "a member's key for all teams would do more than they may"
+    );
+}
+
+#[tokio::test]
+async fn a_person_makes_no_more_organizations_than_ten_and_not_all_at_once() {
+    let app = TestApp::start().await;
+    let mut connection = app.database.db().diesel().await.unwrap();
+    // The ninth; one is there from the start.
+    let mut last = OWN;
+    for n in 2..=9 {
+        last = store::organizations::create(&mut connection, &format!("o{n}"), "Another")
+            .await
+            .unwrap()
+            .id;
+        store::members::add(&mut connection, last, app.owner.user, Role::Owner)
+            .await
+            .unwrap();
+    }
+    let make = async |cookie: &str| app.submit(cookie, "/api/organizations/make", &[("name", "Mine")]).await;
+    let tenth = make(&app.owner.cookie).await;
+    assert_eq!(tenth.said(), "Mine is made, and you own it.");
+    let refused = make(&tenth.cookie).await;
+    assert!(refused.said().contains("10 are the most"), "{}", refused.said());
+    let ended = dash_model::Micros(server::clock::now().0 - 1_000_000);
+    store::organizations::set_delete_at(&mut connection, last, Some(ended))
+        .await
+        .unwrap();
+    let again = make(&tenth.cookie).await;
+    assert_eq!(again.said(), "Mine is made, and you own it.");
+    // Those that were refused count as tries.
+    for _ in 0..2 {
+        assert!(make(&again.cookie).await.said().contains("10 are the most"));
+    }
+    let often = make(&again.cookie).await;
+    assert!(often.said().contains("too often"), "{}", often.said());
+}
+
+#[tokio::test]
+async fn a_person_does_not_invite_without_end() {
+    let app = TestApp::start().await;
+    let ada = app.member(OWN, Role::Admin, "ada").await;
+    for _ in 0..30 {
+        app.running().state.rates.invitation(app.owner.user).unwrap();
+    }
+    let invite = async |cookie: &str| {
+        let fields = [("email", "new@example.org"), ("role", "member")];
+        app.submit(cookie, "/api/people/invite", &fields).await
+    };
+    let refused = invite(&app.owner.cookie).await;
+    assert!(refused.said().contains("too often"), "{}", refused.said());
+    let invited = invite(&ada.cookie).await;
+    assert!(invited.said().contains("is invited"), "{}", invited.said());
+}

@@ -72,6 +72,22 @@ async fn an_address_has_one_account_however_it_is_written() {
 }
 
 #[tokio::test]
+async fn an_organization_counts_for_its_owners_until_it_is_deleted() {
+    let db = TestDatabase::new().await;
+    let conn = &mut db.diesel().await.unwrap();
+    let other = another_organization(&db).await;
+    let ada = member(conn, OWN, "ada", Role::Owner).await;
+    members::add(conn, other, ada, Role::Admin).await.unwrap();
+    assert_eq!(members::owned(conn, ada, NOW).await.unwrap(), 1);
+    members::set_role(conn, other, ada, Role::Owner).await.unwrap();
+    organizations::set_delete_at(conn, other, Some(later(60)))
+        .await
+        .unwrap();
+    assert_eq!(members::owned(conn, ada, NOW).await.unwrap(), 2);
+    assert_eq!(members::owned(conn, ada, later(60)).await.unwrap(), 1);
+}
+
+#[tokio::test]
 async fn an_organization_keeps_an_owner() {
     let db = TestDatabase::new().await;
     let conn = &mut db.diesel().await.unwrap();

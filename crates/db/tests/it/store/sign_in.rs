@@ -80,8 +80,17 @@ async fn a_session_that_was_ended_is_not_brought_back_by_a_request_on_its_way() 
         .unwrap();
     assert_eq!(living, [[3; 32], [4; 32]].into());
     assert_eq!(sessions::end_all(conn, ada, None).await.unwrap(), 1);
-    assert_eq!(sessions::prune(conn, later(59)).await.unwrap(), 0);
-    assert_eq!(sessions::prune(conn, later(60)).await.unwrap(), 1);
+    assert_eq!(sessions::prune(conn, later(59), Micros(0)).await.unwrap(), 0);
+    assert_eq!(sessions::prune(conn, later(60), Micros(0)).await.unwrap(), 1);
+    // Somebody who began a way in and went away; their expiry is far.
+    sessions::create(conn, &[5; 32], &kept(None, 9_999_999_999))
+        .await
+        .unwrap();
+    sessions::create(conn, &[6; 32], &kept(Some(ada), 9_999_999_999))
+        .await
+        .unwrap();
+    assert_eq!(sessions::prune(conn, Micros(0), Micros(0)).await.unwrap(), 0);
+    assert_eq!(sessions::prune(conn, Micros(0), later(9_999_999)).await.unwrap(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
