@@ -28,8 +28,8 @@ use tokio::sync::Mutex;
 
 use crate::{accounts::quotas::one_more, config::Quotas, failure::Failure};
 
-/// How old a reading may be before all pipelines are read again for a name that is not among them.
-const FRESH: Duration = Duration::from_secs(1);
+/// Between two readings of all pipelines for names that are not among them.
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// A pipeline with everything that does not change between its events.
 pub struct Entry {
@@ -53,7 +53,7 @@ pub struct Catalog {
 
 /// That all pipelines were read.
 struct Reading {
-    ended: Instant,
+    began: Instant,
     /// Whether it came to its end.
     done: bool,
 }
@@ -84,10 +84,12 @@ impl Catalog {
         self.read(&mut last).await
     }
 
-    /// As [`Self::reload`], unless that was done a moment ago: anybody may ask for names that are none, and as often as they like.
+    /// As [`Self::reload`], but for all who wait at once, and not again and again: anybody may ask for names that are none. What was made before
+    /// this is called is read.
     async fn look_again(&self) -> Result<(), AppError> {
+        let asked = Instant::now();
         let mut last = Arc::clone(&self.last).lock_owned().await;
-        if let Some(reading) = last.as_ref().filter(|reading| reading.ended.elapsed() < FRESH) {
+        if let Some(reading) = last.as_ref().filter(|reading| reading.began >= asked) {
             return match reading.done {
                 true => Ok(()),
                 // What is there is not known, so nothing is said to be missing.
@@ -98,15 +100,22 @@ impl Catalog {
         }
         let this = self.clone();
         // On its own task: whoever asks and leaves at once would have it begun again and again.
-        let read = tokio::spawn(async move { this.read(&mut last).await }).await;
+        let read = tokio::spawn(async move {
+            if let Some(reading) = last.as_ref() {
+                tokio::time::sleep(PAUSE.saturating_sub(reading.began.elapsed())).await;
+            }
+            this.read(&mut last).await
+        });
+        let read = read.await;
         read.map_err(|e| Failure::internal(format!("reading the pipelines ended early: {e}")))??;
         Ok(())
     }
 
     async fn read(&self, last: &mut Option<Reading>) -> Result<(), Failure> {
+        let began = Instant::now();
         let read = self.read_all().await;
         *last = Some(Reading {
-            ended: Instant::now(),
+            began,
             done: read.is_ok(),
         });
         read

@@ -1,6 +1,6 @@
 //! Pieces that pages are made of.
 
-mod belongs;
+pub mod belongs;
 mod card;
 mod clock;
 mod code;

@@ -15,13 +15,14 @@ use self::{
 use crate::{
     AppError, api,
     components::{
-        Badge, BelongsTo, EmptyState, Form, Hidden, PageError, Skeleton, Submit, Tone, icons,
+        Badge, BelongsTo, EmptyState, Form, Hidden, PageError, Skeleton, Submit, Tone, belongs, icons,
         widget::{WidgetView, time},
     },
     here,
     model::{
         DEFAULT_ORGANIZATION,
         dashboard::{Dashboard, Widget},
+        people::Team,
         query::QueryResult,
     },
     page,
@@ -37,9 +38,11 @@ struct Loaded {
     chosen: Chosen,
     /// For each widget the answers to its specs.
     answers: Vec<Vec<Result<QueryResult, AppError>>>,
+    /// That it can be given to.
+    teams: Vec<Team>,
 }
 
-async fn load(slug: String, asked: Asked) -> Result<Loaded, AppError> {
+async fn load(slug: String, asked: Asked, gives: bool) -> Result<Loaded, AppError> {
     let dashboard = api::get_dashboard(slug).await?;
     let chosen = asked.choose(dashboard.range, time::now_ms());
     let specs = |w: &Widget| w.specs(chosen.range, SSR_WIDTH);
@@ -54,6 +57,7 @@ async fn load(slug: String, asked: Asked) -> Result<Loaded, AppError> {
         dashboard,
         chosen,
         answers,
+        teams: belongs::teams(gives).await,
     })
 }
 
@@ -69,7 +73,9 @@ pub fn DashboardPage() -> impl IntoView {
             to: q.get("to"),
         })
     };
-    let loaded = page::Data::new_with_options(move || (slug(), asked()), |(slug, asked)| load(slug, asked), true);
+    let gives = belongs::gives();
+    let fetch = move |(slug, asked)| load(slug, asked, gives);
+    let loaded = page::Data::new_with_options(move || (slug(), asked()), fetch, true);
     view! {
         <Transition fallback=Loading>
             {move || {
@@ -90,6 +96,7 @@ fn Widgets(loaded: Loaded) -> impl IntoView {
         dashboard,
         chosen,
         answers,
+        teams,
     } = loaded;
     let range = chosen.range;
     let group = dashboard.slug.clone();
@@ -136,9 +143,7 @@ fn Widgets(loaded: Loaded) -> impl IntoView {
                 <div class="flex flex-wrap items-center gap-2">{share} <RangePicker chosen /></div>
             </div>
             {nothing} <div class="grid grid-cols-2 gap-3 lg:grid-cols-12">{widgets}</div>
-            <div class="mt-6">
-                <BelongsTo action=api::GiveDashboard::PATH name="slug" value=slug team />
-            </div>
+            <BelongsTo action=api::GiveDashboard::PATH name="slug" value=slug team teams />
         </div>
     }
 }

@@ -15,8 +15,11 @@ use super::pipelines::live_stats;
 use crate::{
     AppError,
     api::{self, PipelineOverview, QuarantineEntry},
-    components::{Badge, BelongsTo, ErrorState, PageError, PageSkeleton, RelativeTime, Skeleton, Tone, format},
+    components::{
+        Badge, BelongsTo, ErrorState, PageError, PageSkeleton, RelativeTime, Skeleton, Tone, belongs, format,
+    },
     model::{
+        people::Team,
         pipeline::{Pipeline, Source},
         stats::{PipelineStats, RecentEvent},
     },
@@ -59,11 +62,11 @@ const MOST: usize = 100;
 enum Content {
     Events(Vec<RecentEvent>),
     Quarantine(Vec<QuarantineEntry>),
-    /// Stands in the overview already.
-    Definition,
+    /// Stands in the overview already; the teams that it can be given to.
+    Definition(Vec<Team>),
 }
 
-async fn load(slug: String, tab: Tab, show: usize) -> Result<Content, AppError> {
+async fn load(slug: String, tab: Tab, show: usize, gives: bool) -> Result<Content, AppError> {
     Ok(match tab {
         Tab::Events => {
             let mut events = api::recent_events(slug).await?;
@@ -72,7 +75,7 @@ async fn load(slug: String, tab: Tab, show: usize) -> Result<Content, AppError> 
             Content::Events(events)
         }
         Tab::Quarantine => Content::Quarantine(api::quarantine(slug).await?),
-        Tab::Definition => Content::Definition,
+        Tab::Definition => Content::Definition(belongs::teams(gives).await),
     })
 }
 
@@ -88,9 +91,10 @@ pub fn PipelinePage() -> impl IntoView {
         Some(most) if most == MOST.to_string() => MOST,
         _ => FEW,
     });
+    let gives = belongs::gives();
     let content = page::data(
         move || (slug.get(), tab.get(), show.get()),
-        |(slug, tab, show)| load(slug, tab, show),
+        move |(slug, tab, show)| load(slug, tab, show, gives),
     );
     view! {
         <Suspense fallback=|| view! { <PageSkeleton cards=["h-32", "h-96"] /> }>
@@ -133,14 +137,12 @@ fn Loaded(
                             Ok(Content::Quarantine(first)) => {
                                 view! { <Quarantine slug=shown.with_value(|p| p.slug.clone()) first stats /> }.into_any()
                             }
-                            Ok(Content::Definition) => {
+                            Ok(Content::Definition(teams)) => {
                                 let pipeline = shown.get_value();
                                 let (slug, team) = (pipeline.slug.clone(), pipeline.team);
                                 view! {
                                     <Definition pipeline />
-                                    <div class="border-t border-line p-4">
-                                        <BelongsTo action=api::GivePipeline::PATH name="pipeline" value=slug team />
-                                    </div>
+                                    <BelongsTo action=api::GivePipeline::PATH name="pipeline" value=slug team teams />
                                 }
                                     .into_any()
                             }

@@ -63,6 +63,10 @@ impl Keys for Asked {
         let owner = self.owner(viewer, form.service)?;
         let name = accounts::name(&form.name)?;
         let team = team(viewer, &form)?;
+        if let Some(team) = team {
+            // Of this organization, also where the viewer may act for all of its teams.
+            self.team_name(viewer, team).await?;
+        }
         let now = crate::clock::now();
         let expires_at = match form.days.trim() {
             "" => None,

@@ -338,7 +338,7 @@ impl Asked {
         })
     }
 
-    async fn team_name(&self, viewer: &Viewer, team: TeamId) -> Result<String, AppError> {
+    pub(super) async fn team_name(&self, viewer: &Viewer, team: TeamId) -> Result<String, AppError> {
         let all = store::teams::list(&mut *self.connection().await?, viewer.organization).await;
         let found = all.map_err(Failure::from)?.into_iter().find(|t| t.id == team);
         found.map(|t| t.name).ok_or_else(|| AppError::NotFound {

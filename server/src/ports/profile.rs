@@ -142,10 +142,14 @@ impl Profile for Asked {
         let codes = recovery_codes();
         let hashes: Vec<[u8; 32]> = codes.iter().map(|(_, hash)| *hash).collect();
         let write = async |conn: &mut RowConnection| {
-            store::second_factors::use_step(conn, user.id, step, now).await?;
-            store::second_factors::set_recovery_codes(conn, user.id, &hashes).await
+            // Not so when another tab has begun anew, or was first.
+            if !store::second_factors::use_step(conn, user.id, step, now).await? {
+                return Err(invalid("code", "this code was used before; write the next one").into());
+            }
+            store::second_factors::set_recovery_codes(conn, user.id, &hashes).await?;
+            Ok::<_, Failure>(())
         };
-        connection.transaction(write).await.map_err(Failure::from)?;
+        connection.transaction(write).await?;
         drop(connection);
         self.told_of("second_factor.on", user).await?;
         self.caller.renew(&mut *self.connection().await?).await?;
