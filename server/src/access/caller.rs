@@ -9,7 +9,7 @@ use dash_db::{
     AsyncPgConnection,
     store::{
         self,
-        audit::{Actor, ActorKind, By, NewEntry},
+        audit::{Actor, ActorKind, By},
         sessions::SessionHash,
         users::{Belongs, User},
     },
@@ -19,7 +19,10 @@ use parking_lot::Mutex;
 use tower_sessions::Session;
 use uuid::Uuid;
 
-use super::session::SignedIn;
+use super::{
+    record::{Change, recorded},
+    session::SignedIn,
+};
 use crate::failure::Failure;
 
 /// How long after a sign-in another way in can be added, in microseconds.
@@ -152,17 +155,23 @@ impl Caller {
         connection: &mut AsyncPgConnection,
         action: &str,
         target: String,
-        (before, after): (Option<serde_json::Value>, Option<serde_json::Value>),
+        change: Change,
     ) -> Result<(), Failure> {
-        let entry = NewEntry {
-            actor: self.actor(),
-            action: action.into(),
-            target,
-            before,
-            after,
-        };
-        store::audit::append(connection, self.viewer.organization, crate::clock::now(), entry).await?;
-        Ok(())
+        let of = (self.viewer.organization, self.actor());
+        recorded(connection, of, action, target, change).await
+    }
+
+    /// As [`Caller::record`], of somebody who is about to be signed in, or in another organization.
+    pub async fn record_as(
+        &self,
+        connection: &mut AsyncPgConnection,
+        (organization, user): (OrganizationId, &User),
+        action: &str,
+        target: String,
+        change: Change,
+    ) -> Result<(), Failure> {
+        let of = (organization, self.acting(user));
+        recorded(connection, of, action, target, change).await
     }
 }
 

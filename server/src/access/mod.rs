@@ -7,6 +7,7 @@ pub mod caller;
 pub mod keys;
 pub mod network;
 pub mod rates;
+pub mod record;
 pub mod session;
 mod shares;
 

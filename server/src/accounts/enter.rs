@@ -4,7 +4,7 @@ use app::{
     AppError,
     form::{Done, local},
 };
-use dash_db::store::{self, audit::NewEntry, users::User};
+use dash_db::store::{self, users::User};
 use dash_mail::Letter;
 use dash_model::{Micros, OrganizationId};
 use serde::{Serialize, de::DeserializeOwned};
@@ -79,16 +79,11 @@ pub async fn enter(
         .await
         .map_err(Failure::from)?;
     if let Some(organization) = seat {
-        let entry = NewEntry {
-            actor: caller.acting(user),
-            action: "session.begin".into(),
-            target: format!("person {}", user.email),
-            before: None,
-            after: None,
-        };
-        store::audit::append(&mut connection, organization, now, entry)
-            .await
-            .map_err(Failure::from)?;
+        let target = format!("person {}", user.email);
+        let of = (organization, user);
+        caller
+            .record_as(&mut connection, of, "session.begin", target, (None, None))
+            .await?;
     }
     // Of the first sign-in there is nothing to tell, and of a device that is known neither.
     if caller.known != Some(user.id) && !elsewhere.is_empty() {

@@ -255,14 +255,11 @@ async fn told(state: &State, caller: &Caller, action: &str, user: &User, identit
     let now = crate::clock::now();
     let mut connection = state.db.diesel().await?;
     for seat in store::users::organizations(&mut connection, user.id, now).await? {
-        let entry = store::audit::NewEntry {
-            actor: caller.acting(user),
-            action: action.into(),
-            target: format!("person {}", user.email),
-            before: None,
-            after: Some(json!({"issuer": identity.issuer, "subject": identity.subject})),
-        };
-        store::audit::append(&mut connection, seat.organization, now, entry).await?;
+        let (of, target) = ((seat.organization, user), format!("person {}", user.email));
+        let linked = Some(json!({"issuer": identity.issuer, "subject": identity.subject}));
+        caller
+            .record_as(&mut connection, of, action, target, (None, linked))
+            .await?;
     }
     Ok(())
 }

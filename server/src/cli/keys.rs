@@ -4,19 +4,15 @@ use anyhow::bail;
 use clap::Args;
 use dash_accounts::api_key;
 use dash_db::{
-    AsyncConnection as _, DbError, RowConnection,
-    store::{
-        self,
-        api_keys::NewApiKey,
-        audit::{self, Actor, NewEntry},
-    },
+    AsyncConnection as _, RowConnection,
+    store::{self, api_keys::NewApiKey, audit::Actor},
 };
 use dash_model::{DEFAULT_ORGANIZATION, Micros, account::Scope};
 use secrecy::ExposeSecret;
 use serde_json::json;
 
 use super::{database, organizations, print};
-use crate::config::Config;
+use crate::{access::record::recorded, config::Config, failure::Failure};
 
 #[derive(Args)]
 pub struct Create {
@@ -62,17 +58,10 @@ async fn make(connection: &mut RowConnection, arguments: &Create) -> anyhow::Res
             expires_at,
         };
         let made = store::api_keys::create(conn, organization, &new).await?;
-        let entry = NewEntry {
-            actor: Actor::operator(),
-            action: "key.create".into(),
-            target: format!("key {}", arguments.name),
-            before: None,
-            after: Some(
-                json!({"key": format!("dash_{}", made.public), "scope": made.scope, "service": true, "expires_at": made.expires_at}),
-            ),
-        };
-        audit::append(conn, organization, now, entry).await?;
-        Ok::<_, DbError>(made)
+        let (of, target) = ((organization, Actor::operator()), format!("key {}", arguments.name));
+        let key = json!({"key": format!("dash_{}", made.public), "scope": made.scope, "service": true, "expires_at": made.expires_at});
+        recorded(conn, of, "key.create", target, (None, Some(key))).await?;
+        Ok::<_, Failure>(made)
     };
     let made = connection.transaction(write).await?;
     Ok(json!({"id": made.id, "name": made.name, "scope": made.scope, "key": key.whole.expose_secret()}))
@@ -109,15 +98,9 @@ async fn end(connection: &mut RowConnection, key: &str) -> anyhow::Result<String
     let now = crate::clock::now();
     let write = async |conn: &mut RowConnection| {
         store::api_keys::revoke(conn, DEFAULT_ORGANIZATION, found.id, now).await?;
-        let entry = NewEntry {
-            actor: Actor::operator(),
-            action: "key.revoke".into(),
-            target: format!("key {}", found.name),
-            before: Some(json!({"key": format!("dash_{}", found.public), "scope": found.scope})),
-            after: None,
-        };
-        audit::append(conn, DEFAULT_ORGANIZATION, now, entry).await?;
-        Ok::<_, DbError>(())
+        let (of, target) = ((DEFAULT_ORGANIZATION, Actor::operator()), format!("key {}", found.name));
+        let key = json!({"key": format!("dash_{}", found.public), "scope": found.scope});
+        recorded(conn, of, "key.revoke", target, (Some(key), None)).await
     };
     connection.transaction(write).await?;
     Ok(found.name.clone())

@@ -3,10 +3,10 @@
 use anyhow::Context;
 use clap::Args;
 use dash_db::{
-    AsyncConnection as _, AsyncPgConnection, DbError, RowConnection,
+    AsyncConnection as _, AsyncPgConnection, RowConnection,
     store::{
         self,
-        audit::{self, Actor, NewEntry},
+        audit::Actor,
         organizations::{Limits, Organization},
     },
 };
@@ -14,7 +14,7 @@ use dash_model::{DEFAULT_ORGANIZATION, OrganizationId};
 use serde_json::{Value, json};
 
 use super::{database, print};
-use crate::config::Config;
+use crate::{access::record::recorded, config::Config, failure::Failure};
 
 #[derive(Args)]
 pub struct SetLimits {
@@ -66,15 +66,9 @@ async fn set(connection: &mut RowConnection, arguments: &SetLimits) -> anyhow::R
         store::organizations::set_limits(conn, organization, limits).await?;
         let after = store::organizations::get(conn, organization).await?;
         let (before, after) = (before.as_ref().map(shown), after.as_ref().map(shown));
-        let entry = NewEntry {
-            actor: Actor::operator(),
-            action: "organization.limits".into(),
-            target: "organization".into(),
-            before,
-            after: after.clone(),
-        };
-        audit::append(conn, organization, crate::clock::now(), entry).await?;
-        Ok::<_, DbError>(after)
+        let (of, target) = ((organization, Actor::operator()), "organization".to_owned());
+        recorded(conn, of, "organization.limits", target, (before, after.clone())).await?;
+        Ok::<_, Failure>(after)
     };
     Ok(connection.transaction(write).await?.unwrap_or_default())
 }

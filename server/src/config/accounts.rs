@@ -118,6 +118,11 @@ impl Accounts {
         format!("{}{path}", self.base())
     }
 
+    /// The address of a page that a one-time link leads to.
+    pub fn link_with(&self, path: &str, token: &SecretString) -> String {
+        self.link(&format!("{path}?token={}", token.expose_secret()))
+    }
+
     /// Without a slash at the end.
     pub fn base(&self) -> &str {
         self.url.as_str().trim_end_matches('/')

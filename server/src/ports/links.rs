@@ -10,12 +10,11 @@ use dash_accounts::token::{self, Purpose, TokenHash};
 use dash_db::{AccountError, AsyncConnection as _, AsyncPgConnection, RowConnection, store, store::users::User};
 use dash_mail::Letter;
 use dash_model::{UserId, people::LinkState};
-use secrecy::ExposeSecret;
 use serde_json::json;
 
 use super::Asked;
 use crate::{
-    accounts::{self, enter, enter_or_ask, invalid, post, set_up::expiry},
+    accounts::{self, enter, enter_or_ask, invalid, post, set_up::issue},
     failure::Failure,
 };
 
@@ -132,25 +131,18 @@ impl Asked {
         email: &str,
         purpose: Purpose,
         path: &str,
-        letter: impl FnOnce(String, u32) -> Letter,
+        letter: impl Fn(String, u32) -> Letter + Sync,
     ) -> Result<Done, AppError> {
         self.state.rates.way_in(self.caller.address)?;
         let email = accounts::email(email)?;
         self.state.rates.letter(purpose, &email.key())?;
-        let (secret, hash) = token::new(purpose);
-        let now = crate::clock::now();
-        let link = self
-            .state
-            .config
-            .accounts
-            .link(&format!("{path}?token={}", secret.expose_secret()));
         let minutes = u32::try_from(purpose.lifetime().as_secs() / 60).unwrap_or(u32::MAX);
-        let letter = letter(link, minutes);
         let mut connection = self.connection().await?;
         let user = store::users::by_email(&mut connection, &email.key()).await;
         if let Some(user) = user.map_err(Failure::from)? {
             let write = async |conn: &mut RowConnection| {
-                store::tokens::issue(conn, &hash.0, purpose.word(), Some(user.id), now, expiry(purpose, now)).await?;
+                let secret = issue(conn, purpose, Some(user.id)).await?;
+                let letter = letter(self.state.config.accounts.link_with(path, &secret), minutes);
                 post::write(conn, &self.state, &user.email, &letter).await
             };
             connection.transaction(write).await?;
@@ -214,14 +206,11 @@ impl Asked {
         let mut connection = self.connection().await?;
         let write = async |conn: &mut RowConnection| {
             let invitation = store::invitations::accept(conn, &hash.0, user.id, &key, now).await?;
-            let entry = store::audit::NewEntry {
-                actor: self.caller.acting(user),
-                action: "member.join".into(),
-                target: format!("person {}", user.email),
-                before: None,
-                after: Some(json!({"role": invitation.role})),
-            };
-            store::audit::append(conn, invitation.organization, now, entry).await?;
+            let (of, target) = ((invitation.organization, user), format!("person {}", user.email));
+            let role = Some(json!({"role": invitation.role}));
+            self.caller
+                .record_as(conn, of, "member.join", target, (None, role))
+                .await?;
             Ok::<_, Failure>(invitation)
         };
         let invitation = connection.transaction(write).await?;

@@ -10,7 +10,7 @@ use dash_accounts::policy::Action;
 use dash_db::{
     AsyncConnection as _, AsyncPgConnection, DbError, RowConnection, store,
     store::{
-        audit::{Entry, Filter, NewEntry},
+        audit::{Entry, Filter},
         organizations::Organization,
         users::User,
     },
@@ -26,11 +26,7 @@ use serde_json::json;
 
 use super::{Asked, dashboards};
 use crate::{
-    access::{
-        allow,
-        caller::Caller,
-        session::{SIGNED_IN, SignedIn},
-    },
+    access::{allow, caller::Caller},
     accounts::{self, invalid, post},
     config::Mail,
     failure::Failure,
@@ -64,15 +60,7 @@ impl Organizations for Asked {
         let user = self.caller.user()?;
         self.state.rates.organization(user.id)?;
         let made = make(&self.state, &self.caller, user, &name).await?;
-        let session = self.caller.session()?;
-        if let Some(signed_in) = session.get::<SignedIn>(SIGNED_IN).await.map_err(Failure::from)? {
-            self.caller.renew(&mut *self.connection().await?).await?;
-            let signed_in = SignedIn {
-                organization: Some(made.id),
-                ..signed_in
-            };
-            session.insert(SIGNED_IN, signed_in).await.map_err(Failure::from)?;
-        }
+        self.look_at(made.id).await?;
         Ok(Done::go("/organization").and_say(format!("{} is made, and you own it.", made.name)))
     }
 
@@ -197,17 +185,11 @@ impl Organizations for Asked {
 impl Asked {
     /// The name of a team that something may be given to: whoever gives must be one who may change what it has.
     async fn may_have(&self, viewer: &Viewer, team: Option<TeamId>) -> Result<String, AppError> {
-        let not_found = || AppError::NotFound {
-            what: "team".into(),
-            name: team.map(|t| t.to_string()).unwrap_or_default(),
-        };
         allow(viewer, Action::Change, team, ("team", "of another organization"))?;
-        if team.is_none() {
-            return Ok("the whole organization".into());
+        match team {
+            Some(team) => self.team_name(viewer, team).await,
+            None => Ok("the whole organization".into()),
         }
-        let all = store::teams::list(&mut *self.connection().await?, viewer.organization).await;
-        let found = all.map_err(Failure::from)?.into_iter().find(|t| Some(t.id) == team);
-        Ok(found.ok_or_else(not_found)?.name)
     }
 
     async fn organization(&self, viewer: &Viewer) -> Result<Organization, AppError> {
@@ -313,14 +295,11 @@ pub async fn make(state: &State, caller: &Caller, user: &User, name: &str) -> Re
         }
         let made = create(conn, &name).await?;
         store::members::add(conn, made.id, user.id, OrganizationRole::Owner).await?;
-        let entry = NewEntry {
-            actor: caller.acting(user),
-            action: "organization.create".into(),
-            target: format!("organization {name}"),
-            before: None,
-            after: Some(json!({"owner": user.email})),
-        };
-        store::audit::append(conn, made.id, crate::clock::now(), entry).await?;
+        let (of, target) = ((made.id, user), format!("organization {name}"));
+        let owner = Some(json!({"owner": user.email}));
+        caller
+            .record_as(conn, of, "organization.create", target, (None, owner))
+            .await?;
         Ok::<_, Failure>(made)
     };
     Ok(connection.transaction(write).await?)

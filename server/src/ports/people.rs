@@ -21,7 +21,6 @@ use dash_model::{
     people::{Invitation, Limited, Member, People as List, Team, TeamMember},
     pipeline::slugify,
 };
-use secrecy::ExposeSecret;
 use serde_json::json;
 use uuid::Uuid;
 
@@ -49,11 +48,7 @@ impl People for Asked {
         self.state.rates.letter(Purpose::Invitation, &email.key())?;
         let (secret, hash) = token::new(Purpose::Invitation);
         let (purpose, now) = (Purpose::Invitation, crate::clock::now());
-        let link = self
-            .state
-            .config
-            .accounts
-            .link(&format!("/invitation?token={}", secret.expose_secret()));
+        let link = self.state.config.accounts.link_with("/invitation", &secret);
         let new = NewInvitation {
             email: email.as_str(),
             email_key: &email.key(),

@@ -41,8 +41,9 @@ impl Profile for Asked {
 
     async fn change_password(&self, _viewer: &Viewer, current: String, password: String) -> Result<Done, AppError> {
         let user = self.caller.user()?;
+        let email = accounts::email(&user.email)?;
         if user.password_hash.is_some() {
-            self.state.rates.password(&user.email.to_lowercase(), Some(user.id))?;
+            self.state.rates.password(&email.key(), Some(user.id))?;
             let checked = self
                 .state
                 .accounts
@@ -53,7 +54,6 @@ impl Profile for Asked {
                 return Err(invalid("current", "this is not your password"));
             }
         }
-        let email = accounts::email(&user.email)?;
         let hash = self.state.accounts.new_password(password, &email, &user.name).await?;
         let letter = Letter::PasswordChanged {
             when: post::when(crate::clock::now()),

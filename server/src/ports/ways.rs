@@ -12,16 +12,16 @@ use dash_accounts::{
     second_factor,
     token::{self, Purpose},
 };
-use dash_db::{AsyncConnection as _, RowConnection, store, store::users::User};
+use dash_db::{AsyncConnection as _, AsyncPgConnection, RowConnection, store, store::users::User};
 use dash_mail::Letter;
 use dash_model::{DEFAULT_ORGANIZATION, Micros, OrganizationId, account::OrganizationRole};
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 use serde_json::json;
 
 use super::Asked;
 use crate::{
     access::session::{SIGNED_IN, SignedIn, WAITING, Waiting},
-    accounts::{self, enter, enter_or_ask, invalid, post, set_up::expiry},
+    accounts::{self, enter, enter_or_ask, invalid, post, set_up::issue},
     failure::Failure,
     web::cookies,
 };
@@ -145,24 +145,21 @@ impl Ways for Asked {
             store::tokens::take(conn, &token.0, Purpose::SetUp.word(), now).await?;
             // Two who have two links of two nodes: the first is the first.
             if store::members::has_owner(conn, DEFAULT_ORGANIZATION).await? {
-                return Err(dash_db::AccountError::LinkGone.into());
+                return Err(dash_db::DbError::from(dash_db::AccountError::LinkGone).into());
             }
             let user = store::users::create(conn, email.as_str(), &email.key(), &name, Some(&hash)).await?;
             // Whoever reads the console of this server need not prove an address to it.
             store::users::confirm_email(conn, user.id, now).await?;
             store::organizations::rename(conn, DEFAULT_ORGANIZATION, &organization).await?;
             store::members::add(conn, DEFAULT_ORGANIZATION, user.id, OrganizationRole::Owner).await?;
-            let entry = store::audit::NewEntry {
-                actor: self.caller.acting(&user),
-                action: "organization.set_up".into(),
-                target: format!("organization {organization}"),
-                before: None,
-                after: Some(json!({"owner": user.email})),
-            };
-            store::audit::append(conn, DEFAULT_ORGANIZATION, now, entry).await?;
-            Ok::<_, dash_db::DbError>(user)
+            let (of, target) = ((DEFAULT_ORGANIZATION, &user), format!("organization {organization}"));
+            let owner = Some(json!({"owner": user.email}));
+            self.caller
+                .record_as(conn, of, "organization.set_up", target, (None, owner))
+                .await?;
+            Ok::<_, Failure>(user)
         };
-        let user = connection.transaction(write).await.map_err(Failure::from)?;
+        let user = connection.transaction(write).await?;
         drop(connection);
         let done = enter(&self.state, &self.caller, &user, Some("/"), None).await?;
         Ok(done.and_say(format!("Welcome, {name}. This is yours now.")))
@@ -177,22 +174,26 @@ impl Ways for Asked {
             what: "organization".into(),
             name: organization.to_string(),
         })?;
-        let session = self.caller.session()?;
-        let signed_in: Option<SignedIn> = session.get(SIGNED_IN).await.map_err(Failure::from)?;
-        let signed_in = signed_in.ok_or(AppError::SignIn)?;
-        // What they may do changes: so does the id.
-        self.caller.renew(&mut *self.connection().await?).await?;
-        let signed_in = SignedIn {
-            organization: Some(organization),
-            ..signed_in
-        };
-        session.insert(SIGNED_IN, signed_in).await.map_err(Failure::from)?;
+        self.look_at(organization).await?;
         self.sessions_changed().await;
         Ok(Done::go("/").and_say(format!("This is {}.", seat.name)))
     }
 }
 
 impl Asked {
+    /// The session looks at another organization from now on. What they may do changes: so does the id.
+    pub(super) async fn look_at(&self, organization: OrganizationId) -> Result<(), AppError> {
+        let session = self.caller.session()?;
+        let signed_in: Option<SignedIn> = session.get(SIGNED_IN).await.map_err(Failure::from)?;
+        let signed_in = signed_in.ok_or(AppError::SignIn)?;
+        self.caller.renew(&mut *self.connection().await?).await?;
+        let signed_in = SignedIn {
+            organization: Some(organization),
+            ..signed_in
+        };
+        Ok(session.insert(SIGNED_IN, signed_in).await.map_err(Failure::from)?)
+    }
+
     /// Uses a code of the app, or a recovery code, up.
     pub(super) async fn takes_code(&self, user: dash_model::UserId, code: &str, now: Micros) -> Result<bool, AppError> {
         let mut connection = self.connection().await?;
@@ -213,24 +214,22 @@ impl Asked {
     }
 
     async fn sign_up_new(&self, email: &Email, name: &str) -> Result<(), Failure> {
-        let (secret, token) = token::new(Purpose::ConfirmEmail);
-        let now = crate::clock::now();
-        let letter = Letter::ConfirmEmail {
-            link: self
-                .state
-                .config
-                .accounts
-                .link(&format!("/confirm?token={}", secret.expose_secret())),
-            name: name.to_owned(),
-        };
         let mut connection = self.connection().await?;
         let write = async |conn: &mut RowConnection| {
             let user = store::users::create(conn, email.as_str(), &email.key(), name, None).await?;
-            let purpose = Purpose::ConfirmEmail;
-            store::tokens::issue(conn, &token.0, purpose.word(), Some(user.id), now, expiry(purpose, now)).await?;
-            post::write(conn, &self.state, email.as_str(), &letter).await
+            let letter = self.confirmation(conn, &user).await?;
+            post::write(conn, &self.state, &user.email, &letter).await
         };
         connection.transaction(write).await
+    }
+
+    /// The letter with a new link by which somebody says that the address is theirs.
+    async fn confirmation(&self, connection: &mut AsyncPgConnection, user: &User) -> Result<Letter, Failure> {
+        let secret = issue(connection, Purpose::ConfirmEmail, Some(user.id)).await?;
+        Ok(Letter::ConfirmEmail {
+            link: self.state.config.accounts.link_with("/confirm", &secret),
+            name: user.name.clone(),
+        })
     }
 
     async fn signed_up_again(&self, user: &User) -> Result<(), Failure> {
@@ -242,23 +241,7 @@ impl Asked {
                 sign_in: accounts.link("/sign-in"),
                 reset: accounts.link("/reset"),
             },
-            None => {
-                let (secret, token) = token::new(Purpose::ConfirmEmail);
-                let (purpose, now) = (Purpose::ConfirmEmail, crate::clock::now());
-                store::tokens::issue(
-                    &mut connection,
-                    &token.0,
-                    purpose.word(),
-                    Some(user.id),
-                    now,
-                    expiry(purpose, now),
-                )
-                .await?;
-                Letter::ConfirmEmail {
-                    link: accounts.link(&format!("/confirm?token={}", secret.expose_secret())),
-                    name: user.name.clone(),
-                }
-            }
+            None => self.confirmation(&mut connection, user).await?,
         };
         post::write(&mut connection, &self.state, &user.email, &letter).await
     }
