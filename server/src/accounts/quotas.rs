@@ -66,7 +66,9 @@ impl Quotas {
     /// All limits of an organization, as of now.
     pub async fn of(&self, organization: OrganizationId) -> Result<Vec<Limit>, Failure> {
         let waiting = self.waiting(organization).await?;
-        table(&mut *self.db.diesel().await?, &self.defaults, organization, waiting).await
+        let mut connection = self.db.diesel().await?;
+        let own = own_limits(&mut connection, organization).await?;
+        table(&mut connection, (&own, &self.defaults), organization, waiting).await
     }
 
     /// Reads anew what the ways in are judged by.
@@ -82,7 +84,13 @@ impl Quotas {
             };
             let mut connection = self.db.diesel().await?;
             let reading = Reading {
-                limits: table(&mut connection, &self.defaults, organization.id, waiting).await?,
+                limits: table(
+                    &mut connection,
+                    (&organization.limits, &self.defaults),
+                    organization.id,
+                    waiting,
+                )
+                .await?,
                 events_since: AtomicU64::new(0),
             };
             read.insert(organization.id, Arc::new(reading));
@@ -161,20 +169,25 @@ pub async fn one_more(
 ) -> Result<(), Failure> {
     // Who adds one at the same time waits.
     store::members::lock(connection, organization).await?;
-    let limits = table(connection, defaults, organization, 0).await?;
+    let own = own_limits(connection, organization).await?;
+    let limits = table(connection, (&own, defaults), organization, 0).await?;
     let limit = limits.iter().find(|limit| limit.what == what);
     Ok(limit.map_or(Ok(()), within)?)
+}
+
+/// Those that an organization has for itself.
+async fn own_limits(connection: &mut AsyncPgConnection, organization: OrganizationId) -> Result<Limits, Failure> {
+    let found = store::organizations::get(connection, organization).await?;
+    Ok(found.map(|o| o.limits).unwrap_or_default())
 }
 
 /// All limits; `waiting` events are accepted and not in the manifest yet.
 async fn table(
     connection: &mut AsyncPgConnection,
-    defaults: &config::Quotas,
+    (own, defaults): (&Limits, &config::Quotas),
     organization: OrganizationId,
     waiting: u64,
 ) -> Result<Vec<Limit>, Failure> {
-    let found = store::organizations::get(connection, organization).await?;
-    let own = found.map(|o| o.limits).unwrap_or_default();
     let now = crate::clock::now();
     let usage = store::usage::of(connection, organization, month(now), now).await?;
     let used = |what| match what {
@@ -186,7 +199,7 @@ async fn table(
     let limit = |what| Limit {
         what,
         used: used(what),
-        allowed: allowed(what, &own, defaults),
+        allowed: allowed(what, own, defaults),
     };
     Ok(Limited::ALL.map(limit).to_vec())
 }

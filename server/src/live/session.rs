@@ -127,10 +127,7 @@ impl Session {
     async fn hear(&mut self, hub: &Hub, viewer: &Viewer, message: ClientMessage) -> Result<(), End> {
         match message {
             ClientMessage::Ping => {}
-            ClientMessage::Unsubscribe { sub } => {
-                self.forget(sub);
-                self.waiting.retain(|w| *w != sub);
-            }
+            ClientMessage::Unsubscribe { sub } => self.forget(sub),
             ClientMessage::Subscribe { sub, topic, resume } => {
                 match subscribe(hub, viewer, topic, resume, self.subscriptions.len()).await {
                     Ok(subscription) => {
@@ -163,7 +160,6 @@ impl Session {
         }
         for (sub, why) in refused {
             self.forget(sub);
-            self.waiting.retain(|w| *w != sub);
             self.refusals.push((sub, why));
         }
     }
@@ -177,6 +173,7 @@ impl Session {
     fn forget(&mut self, sub: u32) {
         self.subscriptions.remove(&sub);
         self.changes.remove(&sub);
+        self.waiting.retain(|w| *w != sub);
     }
 
     /// What the socket is to be sent now.

@@ -67,7 +67,11 @@ impl Watch {
                 }
             }
             let sessions = store::sessions::living(&mut connection, &hashes, now).await?;
-            let scopes = keys::scopes(&mut connection, &keys).await?;
+            // Seldom does a program follow.
+            let scopes = match keys.is_empty() {
+                true => HashMap::new(),
+                false => keys::scopes(&mut connection, &keys).await?,
+            };
             let lives = |entrance: &Entrance| match entrance {
                 Entrance::Session(hash) => sessions.contains(hash),
                 Entrance::Key(id, scope) => scopes.get(id) == Some(scope),
