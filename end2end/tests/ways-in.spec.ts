@@ -4,15 +4,7 @@ import { OWNER, OwnServer } from "../support/server.ts";
 import { expect, test } from "../support/test.ts";
 
 test("an account elsewhere is linked, signs in, and is unlinked", async ({ browser, javaScriptEnabled }) => {
-  test.skip(!providerPackages, "no OpenID Connect provider is installed: TEST_OIDC_PROVIDER names none");
-  test.setTimeout(180_000);
-  let provider: Provider | undefined;
-  const server = await OwnServer.first(true, async (url) => {
-    provider = await startProvider(`${url}/sso/callback`);
-    const config = { slug: "peer", name: "The Peer", issuer: provider.issuer, client_id: "dash", client_secret: "a secret: & more" };
-    return { DASH_OIDC: JSON.stringify([config]), DASH_EGRESS_ALLOW: new URL(provider.issuer).host };
-  });
-  try {
+  await withPeer(async (server) => {
     const page = await open(browser, server.url, javaScriptEnabled);
     // Nobody has an account of that address, and people are invited here.
     await page.goto("/sign-in");
@@ -42,22 +34,11 @@ test("an account elsewhere is linked, signs in, and is unlinked", async ({ brows
 
     await own.getByRole("button", { name: "Unlink unverified-olga@example.org" }).click();
     await expect(own.getByText("It no longer signs you in")).toBeVisible();
-  } finally {
-    await server.stop();
-    await provider?.stop();
-  }
+  });
 });
 
 test("an address that the provider has verified signs in to the account of that address", async ({ browser, javaScriptEnabled }) => {
-  test.skip(!providerPackages, "no OpenID Connect provider is installed: TEST_OIDC_PROVIDER names none");
-  test.setTimeout(180_000);
-  let provider: Provider | undefined;
-  const server = await OwnServer.first(true, async (url) => {
-    provider = await startProvider(`${url}/sso/callback`);
-    const config = { slug: "peer", name: "The Peer", issuer: provider.issuer, client_id: "dash", client_secret: "a secret: & more" };
-    return { DASH_OIDC: JSON.stringify([config]), DASH_EGRESS_ALLOW: new URL(provider.issuer).host };
-  });
-  try {
+  await withPeer(async (server) => {
     const login = OWNER.email.split("@")[0];
     const page = await open(browser, server.url, javaScriptEnabled);
     await page.goto("/sign-in?to=/account");
@@ -65,10 +46,7 @@ test("an address that the provider has verified signs in to the account of that 
     await atProvider(page, login);
     await expect(page.getByRole("heading", { level: 1, name: "Account" })).toBeVisible();
     await expect(page.getByText(`You sign in as ${OWNER.email}`)).toBeVisible();
-  } finally {
-    await server.stop();
-    await provider?.stop();
-  }
+  });
 });
 
 test("a passkey is made, signs in without a name, and is removed", { tag: "@javascript" }, async ({ browser }) => {
@@ -104,6 +82,24 @@ test("a passkey is made, signs in without a name, and is removed", { tag: "@java
     await server.stop();
   }
 });
+
+/** With a server of its own whose people may come by a real provider of OpenID Connect. */
+async function withPeer(work: (server: OwnServer) => Promise<void>): Promise<void> {
+  test.skip(!providerPackages, "no OpenID Connect provider is installed: TEST_OIDC_PROVIDER names none");
+  test.setTimeout(180_000);
+  let provider: Provider | undefined;
+  const server = await OwnServer.first(true, async (url) => {
+    provider = await startProvider(`${url}/sso/callback`);
+    const config = { slug: "peer", name: "The Peer", issuer: provider.issuer, client_id: "dash", client_secret: "a secret: & more" };
+    return { DASH_OIDC: JSON.stringify([config]), DASH_EGRESS_ALLOW: new URL(provider.issuer).host };
+  });
+  try {
+    await work(server);
+  } finally {
+    await server.stop();
+    await provider?.stop();
+  }
+}
 
 /** The same server by a name. */
 function named(url: string): string {

@@ -13,9 +13,6 @@ use secrecy::ExposeSecret;
 
 use crate::util::TestApp;
 
-/// A password that is taken.
-const PASSWORD: &str = "correct horse battery staple";
-
 /// The newest letter to somebody.
 async fn letter(app: &TestApp, to: &str) -> dash_mail::Message {
     let state = &app.running().state;
@@ -38,14 +35,6 @@ fn token(message: &dash_mail::Message) -> String {
     let (_, rest) = message.text.split_once("token=").expect("a link");
     let end = rest.find(|c: char| !(c.is_ascii_alphanumeric() || c == '-' || c == '_'));
     rest[..end.unwrap_or(rest.len())].to_owned()
-}
-
-/// Gives somebody a password.
-async fn set_password(app: &TestApp, user: dash_model::UserId) {
-    let state = &app.running().state;
-    let hash = state.accounts.hasher.hash(PASSWORD.into()).await.unwrap();
-    let mut connection = state.db.diesel().await.unwrap();
-    store::users::set_password(&mut connection, user, &hash).await.unwrap();
 }
 
 #[tokio::test]

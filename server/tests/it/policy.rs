@@ -4,7 +4,7 @@
 mod form;
 mod world;
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, fmt::Debug};
 
 use axum::http::Method;
 use dash_accounts::policy::{self, Action, Denied, Target, Who};
@@ -16,9 +16,9 @@ use uuid::Uuid;
 
 use self::{
     form::form,
-    world::{ALL, Whose, World},
+    world::{ALL, Asker, Whose, World},
 };
-use crate::util::TestApp;
+use crate::util::{TestApp, text};
 
 /// What the status of an answer says of the policy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,6 +70,15 @@ fn declared(routes: &'static [Route], wanted: impl Fn(Kind) -> bool) -> Vec<(&'s
     all.collect()
 }
 
+/// What somebody got, and what they should have.
+fn said(route: &Route, asker: &Asker, (whose, found, expected): &(impl Debug, Answer, impl Debug)) -> String {
+    let Route { method, path, .. } = route;
+    format!(
+        "{method} {path} by {} of {whose:?}: {found:?} instead of {expected:?}",
+        asker.name
+    )
+}
+
 /// Things: what is whose, asked for by name.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn everybody_gets_what_the_policy_says_of_every_thing() {
@@ -113,25 +122,19 @@ async fn everybody_gets_what_the_policy_says_of_every_thing() {
                 };
                 let found = match route.path {
                     // Answers for each question by itself.
-                    "/api/query" => {
-                        let text = request.send().await.unwrap().text().await.unwrap();
-                        match text.as_str() {
-                            t if t.contains("\"Ok\"") => Answer::Allowed,
-                            t if t.contains("SignIn") => Answer::SignIn,
-                            t if t.contains("Forbidden") => Answer::Forbidden,
-                            t if t.contains("NotFound") => Answer::Hidden,
-                            other => panic!("{other}"),
-                        }
-                    }
+                    "/api/query" => match text(request).await.as_str() {
+                        t if t.contains("\"Ok\"") => Answer::Allowed,
+                        t if t.contains("SignIn") => Answer::SignIn,
+                        t if t.contains("Forbidden") => Answer::Forbidden,
+                        t if t.contains("NotFound") => Answer::Hidden,
+                        other => panic!("{other}"),
+                    },
                     _ => ask(request).await,
                 };
                 asked += 1;
                 let expected = expected(&asker.who, action, &world.target(whose));
                 if found != expected {
-                    wrong.push(format!(
-                        "{} {} by {} of {whose:?}: {found:?} instead of {expected:?}",
-                        route.method, route.path, asker.name
-                    ));
+                    wrong.push(said(route, asker, &(whose, found, &expected)));
                 }
             }
         }
@@ -197,10 +200,7 @@ async fn everybody_does_with_an_organization_what_the_policy_says() {
                 }
                 let found = ask(request).await;
                 if !expected.contains(&found) {
-                    wrong.push(format!(
-                        "{} {} by {} of {whose:?}: {found:?} instead of {expected:?}",
-                        route.method, route.path, asker.name
-                    ));
+                    wrong.push(said(route, asker, &(whose, found, &expected)));
                 }
             }
         }
@@ -236,46 +236,23 @@ async fn what_is_ones_own_needs_somebody_and_lists_show_what_may_be_seen() {
         assert_eq!(ask(request).await, Answer::SignIn, "{} {}", route.method, route.path);
     }
     for asker in world.askers.iter().filter(|asker| asker.cookie.is_some()) {
-        let text = world
-            .request(asker, &Method::GET, "/api/pipelines", false)
-            .send()
-            .await
-            .unwrap()
-            .text()
-            .await
-            .unwrap();
-        let seen: BTreeSet<&str> = ALL
-            .iter()
-            .map(|w| w.slug())
-            .filter(|slug| text.contains(&format!("\"slug\":\"{slug}\"")))
-            .collect();
         let may: BTreeSet<&str> = ALL
             .iter()
             .filter(|w| policy::decide(&asker.who, Action::See, &world.target(**w)).is_ok())
             .map(|w| w.slug())
             .collect();
-        assert_eq!(seen, may, "{}", asker.name);
-        let text = world
-            .request(asker, &Method::GET, "/api/dashboards", false)
-            .send()
-            .await
-            .unwrap()
-            .text()
-            .await
-            .unwrap();
-        let seen: BTreeSet<&str> = ALL
-            .iter()
-            .map(|w| w.slug())
-            .filter(|slug| text.contains(&format!("\"slug\":\"{slug}\"")))
-            .collect();
-        assert_eq!(seen, may, "{}", asker.name);
+        for list in ["/api/pipelines", "/api/dashboards"] {
+            let listed = text(world.request(asker, &Method::GET, list, false)).await;
+            let seen: BTreeSet<&str> = ALL
+                .iter()
+                .map(|w| w.slug())
+                .filter(|slug| listed.contains(&format!("\"slug\":\"{slug}\"")))
+                .collect();
+            assert_eq!(seen, may, "{list} by {}", asker.name);
+        }
     }
-    let nobodys = world
-        .request(nobody, &Method::GET, "/api/dashboards", false)
-        .send()
-        .await
-        .unwrap();
-    assert_eq!(nobodys.text().await.unwrap(), "[]", "nothing is shared");
+    let nobodys = text(world.request(nobody, &Method::GET, "/api/dashboards", false)).await;
+    assert_eq!(nobodys, "[]", "nothing is shared");
 }
 
 /// A path that the framework would serve and that nobody has declared is not served; nor is one that is not there.

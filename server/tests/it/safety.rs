@@ -8,7 +8,7 @@ use dash_model::{
 };
 use serde_json::json;
 
-use crate::util::{Member, TestApp, value_mapping};
+use crate::util::{Member, PASSWORD, TestApp, text, value_mapping};
 
 fn no_redirects() -> reqwest::Client {
     reqwest::Client::builder()
@@ -224,33 +224,18 @@ async fn sign_in_leads_to_this_site_alone() {
         "/\\evil.test",
         "/%0d%0aSet-Cookie:x",
     ] {
-        let page = app
-            .client
-            .get(format!("{}/sign-in", app.url))
-            .query(&[("to", to)])
-            .send()
-            .await
-            .unwrap();
-        let html = page.text().await.unwrap();
+        let page = app.client.get(format!("{}/sign-in", app.url));
+        let html = text(page.query(&[("to", to)])).await;
         assert!(
             !html.contains("value=\"https://evil") && !html.contains("value=\"//evil"),
             "{to}"
         );
     }
     let ada = app.member(OWN, Role::Member, "ada").await;
-    let state = &app.running().state;
-    let hash = state
-        .accounts
-        .hasher
-        .hash("correct horse battery staple".into())
-        .await
-        .unwrap();
-    store::users::set_password(&mut state.db.diesel().await.unwrap(), ada.user, &hash)
-        .await
-        .unwrap();
+    app.set_password(ada.user).await;
     let fields = [
         ("email", ada.email.as_str()),
-        ("password", "correct horse battery staple"),
+        ("password", PASSWORD),
         ("to", "//evil.test"),
     ];
     assert_eq!(app.submit("", "/api/sign-in", &fields).await.to, "/");
@@ -267,16 +252,7 @@ async fn links_in_letters_name_this_server_whatever_host_was_asked() {
         .get(&app.url)
         .header("x-forwarded-host", "evil.test")
         .header("accept", "text/html");
-    assert!(
-        !request
-            .send()
-            .await
-            .unwrap()
-            .text()
-            .await
-            .unwrap()
-            .contains("evil.test")
-    );
+    assert!(!text(request).await.contains("evil.test"));
     let page = app
         .client
         .get(&app.url)
@@ -298,25 +274,13 @@ async fn the_cookie_of_a_session_is_guarded() {
     ])
     .await;
     let ada = app.member(OWN, Role::Member, "ada").await;
-    let state = &app.running().state;
-    let hash = state
-        .accounts
-        .hasher
-        .hash("correct horse battery staple".into())
-        .await
-        .unwrap();
-    store::users::set_password(&mut state.db.diesel().await.unwrap(), ada.user, &hash)
-        .await
-        .unwrap();
+    app.set_password(ada.user).await;
     let response = no_redirects()
         .post(format!("{}/api/sign-in", app.url))
         .header("host", "dash.example.org")
         .header("origin", "https://dash.example.org")
         .header("accept", "text/html")
-        .form(&[
-            ("email", ada.email.as_str()),
-            ("password", "correct horse battery staple"),
-        ])
+        .form(&[("email", ada.email.as_str()), ("password", PASSWORD)])
         .send()
         .await
         .unwrap();

@@ -248,6 +248,15 @@ impl TestApp {
         request.send().await.expect("a page")
     }
 
+    /// Gives somebody [`PASSWORD`].
+    pub async fn set_password(&self, user: UserId) {
+        let state = &self.running().state;
+        let hash = state.accounts.hasher.hash(PASSWORD.into()).await.expect("a hash");
+        let mut connection = state.db.diesel().await.expect("a connection");
+        let set = store::users::set_password(&mut connection, user, &hash).await;
+        set.expect("set");
+    }
+
     /// A form as a browser posts it: where it leads, and what is said there.
     pub async fn submit(&self, cookie: &str, path: &str, fields: &[(&str, &str)]) -> Submitted {
         let client = Client::builder()
@@ -311,6 +320,15 @@ impl TestApp {
     pub async fn api_key(&self, organization: OrganizationId, scope: Scope, team: Option<TeamId>) -> String {
         api_key(self.database.db(), organization, scope, team).await
     }
+}
+
+/// A password that is taken.
+pub const PASSWORD: &str = "correct horse battery staple";
+
+/// What a request is answered, whatever its status.
+pub async fn text(request: RequestBuilder) -> String {
+    let answer = request.send().await.expect("an answer");
+    answer.text().await.expect("a text")
 }
 
 /// What came of a form.

@@ -1,8 +1,8 @@
 use dash_db::store;
 use dash_model::account::OrganizationRole as Role;
 
-use super::{PASSWORD, letter, letters, set_password, token};
-use crate::util::TestApp;
+use super::{letter, letters, token};
+use crate::util::{PASSWORD, TestApp, text};
 
 #[tokio::test]
 async fn a_link_by_mail_signs_in_once_and_only_when_its_button_is_pressed() {
@@ -57,7 +57,7 @@ async fn a_link_by_mail_signs_in_once_and_only_when_its_button_is_pressed() {
 async fn a_reset_signs_out_everywhere_and_a_weak_password_does_not_use_it_up() {
     let app = TestApp::start().await;
     let ada = app.member(dash_model::DEFAULT_ORGANIZATION, Role::Member, "ada").await;
-    set_password(&app, ada.user).await;
+    app.set_password(ada.user).await;
     app.submit("", "/api/reset/ask", &[("email", &ada.email)]).await;
     let token = token(&letter(&app, &ada.email).await);
     let reset = async |password: &str| {
@@ -134,15 +134,7 @@ async fn nobody_signs_up_where_people_are_invited() {
     let fields = [("name", "Eve"), ("email", "eve@example.org")];
     let refused = app.submit("", "/api/sign-up", &fields).await;
     assert!(refused.said().contains("invitation"), "{}", refused.said());
-    let page = app
-        .client
-        .get(format!("{}/sign-up", app.url))
-        .send()
-        .await
-        .unwrap()
-        .text()
-        .await
-        .unwrap();
+    let page = text(app.client.get(format!("{}/sign-up", app.url))).await;
     assert!(page.contains("by invitation"));
 }
 
@@ -159,15 +151,7 @@ async fn an_invitation_leads_a_newcomer_and_an_old_hand_in() {
     };
     invite("new@example.org", "member").await;
     let token = token(&letter(&app, "new@example.org").await);
-    let page = app
-        .client
-        .get(format!("{}/invitation?token={token}", app.url))
-        .send()
-        .await
-        .unwrap()
-        .text()
-        .await
-        .unwrap();
+    let page = text(app.client.get(format!("{}/invitation?token={token}", app.url))).await;
     assert!(
         page.contains("Join Default") && page.contains("new@example.org"),
         "{page}"

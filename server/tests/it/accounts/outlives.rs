@@ -9,8 +9,8 @@ use tokio::{
     net::TcpStream,
 };
 
-use super::{PASSWORD, letter, letters, token};
-use crate::util::TestApp;
+use super::{letter, letters, token};
+use crate::util::{PASSWORD, TestApp};
 
 /// The rights of a request are not those of the moment when it began, which whoever sends it chooses.
 #[tokio::test]

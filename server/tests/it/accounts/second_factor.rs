@@ -2,8 +2,7 @@ use dash_db::store;
 use dash_model::account::OrganizationRole as Role;
 use secrecy::{ExposeSecret, SecretSlice};
 
-use super::{PASSWORD, set_password};
-use crate::util::TestApp;
+use crate::util::{PASSWORD, TestApp};
 
 /// The code of a secret for the step of this second, as an app computes it.
 fn code(secret: &SecretSlice<u8>, seconds: u64) -> String {
@@ -20,7 +19,7 @@ fn code(secret: &SecretSlice<u8>, seconds: u64) -> String {
 async fn with_a_second_factor_a_password_alone_opens_nothing() {
     let app = TestApp::start().await;
     let ada = app.member(dash_model::DEFAULT_ORGANIZATION, Role::Member, "ada").await;
-    set_password(&app, ada.user).await;
+    app.set_password(ada.user).await;
     let begun = app.submit(&ada.cookie, "/api/account/second-factor/begin", &[]).await;
     assert!(begun.to.starts_with("/account"), "{}", begun.said());
     let page = app.page_of(&ada, "/account").await.text().await.unwrap();

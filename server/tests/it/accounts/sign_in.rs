@@ -1,8 +1,8 @@
 use dash_db::store;
 use dash_model::account::OrganizationRole as Role;
 
-use super::{PASSWORD, letters, set_password};
-use crate::util::TestApp;
+use super::letters;
+use crate::util::{PASSWORD, TestApp};
 
 async fn sign_in(app: &TestApp, cookie: &str, email: &str, password: &str) -> crate::util::Submitted {
     let fields = [("email", email), ("password", password), ("to", "/pipelines")];
@@ -70,7 +70,7 @@ async fn the_link_on_the_console_makes_the_first_owner_once() {
 async fn a_password_signs_in_under_a_new_id_and_signing_out_ends_it() {
     let app = TestApp::start().await;
     let ada = app.member(dash_model::DEFAULT_ORGANIZATION, Role::Member, "ada").await;
-    set_password(&app, ada.user).await;
+    app.set_password(ada.user).await;
     let wrong = sign_in(&app, "", &ada.email, "correct horse battery stable").await;
     let unknown = sign_in(&app, "", "nobody@example.org", PASSWORD).await;
     assert_eq!(wrong.said(), unknown.said(), "the same words for whoever is not there");
@@ -119,7 +119,7 @@ async fn a_password_signs_in_under_a_new_id_and_signing_out_ends_it() {
 async fn whoever_guesses_is_stopped_and_locks_nobody_out() {
     let app = TestApp::start().await;
     let ada = app.member(dash_model::DEFAULT_ORGANIZATION, Role::Member, "ada").await;
-    set_password(&app, ada.user).await;
+    app.set_password(ada.user).await;
     // Her own device, where she has signed in before.
     let known = sign_in(&app, "", &ada.email, PASSWORD).await.cookie;
     let known: Vec<&str> = known.split("; ").filter(|c| c.starts_with("dash_known=")).collect();
@@ -144,7 +144,7 @@ async fn whoever_guesses_is_stopped_and_locks_nobody_out() {
 async fn a_new_password_ends_all_other_sessions_and_says_so_by_mail() {
     let app = TestApp::start().await;
     let ada = app.member(dash_model::DEFAULT_ORGANIZATION, Role::Member, "ada").await;
-    set_password(&app, ada.user).await;
+    app.set_password(ada.user).await;
     let (_, other) = crate::util::session(app.database.db(), ada.user, None).await;
     let change = async |current: &str, new: &str| {
         let fields = [("current", current), ("password", new)];
