@@ -11,7 +11,7 @@ use leptos_meta::Title;
 
 pub use self::keys::KeysCard;
 use self::{devices::Devices, elsewhere::Elsewhere, passkeys::PasskeysCard, second_factor::SecondFactor};
-use super::sign_in::PASSWORD_HINT;
+use super::sign_in::NewPasswordField;
 use crate::{
     AppError, api,
     components::{Card, Field, Form, PageError, PageSkeleton, Submit},
@@ -95,7 +95,7 @@ fn Password(has_password: bool, email: String) -> impl IntoView {
                             <Field label="Current password" name="current" kind="password" autocomplete="current-password" />
                         }
                     })}
-                <Field label="New password" name="password" kind="password" autocomplete="new-password" hint=PASSWORD_HINT />
+                <NewPasswordField label="New password" />
                 <div>
                     <Submit>{if has_password { "Change it" } else { "Set it" }}</Submit>
                 </div>

@@ -3,7 +3,7 @@
 
 use leptos::{prelude::*, server_fn::ServerFn};
 
-use super::sign_in::{Narrow, PASSWORD_HINT, To, parameter, wanted};
+use super::sign_in::{Narrow, NewPasswordField, To, parameter, wanted};
 use crate::{
     AppError, api,
     components::{Field, Form, Hidden, PageError, PageSkeleton, Submit},
@@ -57,14 +57,7 @@ pub fn Confirm() -> impl IntoView {
             <Narrow title="Choose a password" lead="Then your account is ready.">
                 <Form action=api::ConfirmEmail::PATH class="space-y-4">
                     <Hidden name="token" value=token />
-                    <Field
-                        label="Password"
-                        name="password"
-                        kind="password"
-                        autocomplete="new-password"
-                        hint=PASSWORD_HINT
-                        focus=true
-                    />
+                    <NewPasswordField focus=true />
                     <Submit class="btn btn-primary w-full">"Make the account ready"</Submit>
                 </Form>
             </Narrow>
@@ -80,14 +73,7 @@ pub fn NewPassword() -> impl IntoView {
             <Narrow title="Choose a new password" lead="It signs you out everywhere else.">
                 <Form action=api::ResetPassword::PATH class="space-y-4">
                     <Hidden name="token" value=token />
-                    <Field
-                        label="New password"
-                        name="password"
-                        kind="password"
-                        autocomplete="new-password"
-                        hint=PASSWORD_HINT
-                        focus=true
-                    />
+                    <NewPasswordField label="New password" focus=true />
                     <Submit class="btn btn-primary w-full">"Set it"</Submit>
                 </Form>
             </Narrow>
@@ -105,7 +91,7 @@ pub fn SetUp() -> impl IntoView {
                     <Hidden name="token" value=token />
                     <Field label="Your name" name="name" autocomplete="name" focus=true />
                     <Field label="E-mail address" name="email" kind="email" autocomplete="username" />
-                    <Field label="Password" name="password" kind="password" autocomplete="new-password" hint=PASSWORD_HINT />
+                    <NewPasswordField />
                     <Field
                         label="Organization"
                         name="organization"
@@ -166,7 +152,7 @@ fn invitation(token: String, state: LinkState) -> impl IntoView {
             <Form action=api::Join::PATH class="space-y-4">
                 <Hidden name="token" value=token />
                 <Field label="Your name" name="name" autocomplete="name" focus=true />
-                <Field label="Password" name="password" kind="password" autocomplete="new-password" hint=PASSWORD_HINT />
+                <NewPasswordField />
                 <Submit class="btn btn-primary w-full">"Make an account and join"</Submit>
             </Form>
         }

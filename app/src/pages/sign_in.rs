@@ -179,11 +179,7 @@ pub fn Code() -> impl IntoView {
                 <Field label="Code" name="code" autocomplete="one-time-code" focus=true />
                 <Submit class="btn btn-primary w-full">"Sign in"</Submit>
             </Form>
-            <p class="text-sm">
-                <a class="link" href="/sign-in" rel="external">
-                    "Begin again"
-                </a>
-            </p>
+            <ToSignIn>"Begin again"</ToSignIn>
         </Narrow>
     }
 }
@@ -197,11 +193,7 @@ pub fn AskLink() -> impl IntoView {
                 <Field label="E-mail address" name="email" kind="email" autocomplete="username" focus=true />
                 <Submit class="btn btn-primary w-full">"Send the link"</Submit>
             </Form>
-            <p class="text-sm">
-                <a class="link" href="/sign-in" rel="external">
-                    "Use a password"
-                </a>
-            </p>
+            <ToSignIn>"Use a password"</ToSignIn>
             <MailboxHint />
         </Narrow>
     }
@@ -215,30 +207,39 @@ pub fn AskReset() -> impl IntoView {
                 <Field label="E-mail address" name="email" kind="email" autocomplete="username" focus=true />
                 <Submit class="btn btn-primary w-full">"Send the link"</Submit>
             </Form>
-            <p class="text-sm">
-                <a class="link" href="/sign-in" rel="external">
-                    "Back to the sign-in"
-                </a>
-            </p>
+            <ToSignIn>"Back to the sign-in"</ToSignIn>
             <MailboxHint />
         </Narrow>
     }
 }
 
-/// What a password has to be.
-pub const PASSWORD_HINT: &str =
-    "At least 10 characters. Four words that have nothing to do with each other are good ones.";
+#[component]
+fn ToSignIn(children: Children) -> impl IntoView {
+    view! {
+        <p class="text-sm">
+            <a class="link" href="/sign-in" rel="external">
+                {children()}
+            </a>
+        </p>
+    }
+}
+
+/// Where somebody chooses a password.
+#[component]
+pub fn NewPasswordField(
+    #[prop(default = "Password")] label: &'static str,
+    #[prop(optional)] focus: bool,
+) -> impl IntoView {
+    let hint = "At least 10 characters. Four words that have nothing to do with each other are good ones.";
+    view! { <Field label name="password" kind="password" autocomplete="new-password" hint focus /> }
+}
 
 #[component]
 pub fn SignUp() -> impl IntoView {
     if !here::ways().sign_up {
         return view! {
             <Narrow title="Make an account" lead="On this server accounts are made by invitation. Ask somebody who has one to invite you.">
-                <p class="text-sm">
-                    <a class="link" href="/sign-in" rel="external">
-                        "Back to the sign-in"
-                    </a>
-                </p>
+                <ToSignIn>"Back to the sign-in"</ToSignIn>
             </Narrow>
         }
         .into_any();
