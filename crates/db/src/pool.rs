@@ -98,6 +98,11 @@ impl Db {
         self.rows.get().await.map_err(|e| DbError::Pool(chain(&e)))
     }
 
+    /// A connection that is nobody else's and does not go back to a pool, for LISTEN.
+    pub async fn detached(&self) -> Result<AsyncPgConnection, DbError> {
+        Ok(Object::take(self.diesel().await?))
+    }
+
     /// A connection for COPY and for SQL made at run time.
     pub async fn client(&self) -> Result<deadpool_postgres::Client, DbError> {
         self.metrics.get().await.map_err(|e| DbError::Pool(chain(&e)))

@@ -4,26 +4,38 @@
 //! they do not, somebody else gets the job under a higher number ([`lease::rescue`]), and what the first one says then is refused
 //! ([`Finish::Lost`]). So a job may be begun twice, but only one of those who began it ends it.
 
+mod act;
+mod cron;
+mod failure;
 mod fetch;
 mod finish;
 mod insert;
 mod lease;
+mod limits;
 mod maintain;
+mod tally;
+mod workflow;
 
-use std::fmt;
+use std::{fmt, str::FromStr};
 
 use dash_model::{Micros, OrganizationId};
 
 pub use self::{
-    fetch::{Fetched, fetch, next_at, stage},
-    finish::{Finish, Outcome, cancel, finish, retry},
-    insert::{Inserted, NewJob, Unique, insert},
-    lease::{Beat, beat, rescue},
-    maintain::{attempts, counts, get, is_paused, pause, progress, prune},
+    act::{cancel, delete, retry, run_now},
+    cron::{Cron, Due, Missed, declare, due, lead, ticked},
+    failure::{class, forget_failures},
+    fetch::{Fetched, Take, fetch, is_available, next_at, stage},
+    finish::{Completed, Finish, Outcome, complete, finish, hand_back},
+    insert::{Inserted, NewJob, Unique, insert, insert_many},
+    lease::{Beat, beat, fence, rescue},
+    limits::{Limits, Queue, Rate, limit, pause, queues, register},
+    maintain::{Which, attempts, get, list, progress, prune},
+    tally::{compact, counts},
+    workflow::{Overall, overall},
 };
 
 /// Where a job is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum State {
     /// Its time has not come.
     Scheduled,
@@ -61,9 +73,16 @@ impl State {
             Self::Discarded => "discarded",
         }
     }
+}
 
-    fn of(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|state| state.word() == word)
+impl FromStr for State {
+    type Err = String;
+
+    fn from_str(word: &str) -> Result<Self, String> {
+        Self::ALL.into_iter().find(|state| state.word() == word).ok_or_else(|| {
+            let all = Self::ALL.map(Self::word).join(", ");
+            format!("{word:?} is no state of a job; there are {all}")
+        })
     }
 }
 
@@ -85,21 +104,26 @@ pub struct Row {
     pub state: State,
     pub attempt: i32,
     pub max_attempts: i32,
+    /// Jobs that have to be completed before.
+    pub waits_for: i32,
     pub scheduled_at: Micros,
+    /// When the last attempt began, and where.
+    pub attempted_at: Option<Micros>,
     pub ended_at: Option<Micros>,
+    pub node: Option<String>,
     pub cancel_requested: bool,
     pub done: Option<i64>,
     pub total: Option<i64>,
     pub message: Option<String>,
 }
 
-/// One attempt at a job.
+/// An attempt at a job that did not succeed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Attempt {
     pub attempt: i32,
     pub node: String,
     pub began_at: Micros,
-    pub ended_at: Option<Micros>,
-    pub outcome: Option<String>,
+    pub ended_at: Micros,
+    pub outcome: String,
     pub error: Option<String>,
 }

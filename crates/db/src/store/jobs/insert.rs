@@ -1,11 +1,12 @@
 //! Jobs are inserted in the transaction of what they follow from.
 
-use dash_model::{Micros, OrganizationId};
+use dash_model::{Micros, OrganizationId, PipelineId};
 use diesel::{
     QueryableByName, sql_query,
     sql_types::{Array, BigInt, Bytea, Integer, Jsonb, Nullable, SmallInt, Text, Timestamptz, Uuid as SqlUuid},
 };
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
+use serde_json::json;
 
 use super::State;
 use crate::{DbError, store::time};
@@ -26,6 +27,15 @@ pub struct NewJob<'a> {
     /// Not before.
     pub at: Micros,
     pub unique: Option<Unique>,
+    /// What it is about.
+    pub pipeline: Option<PipelineId>,
+    /// Of jobs that have the same one a queue may do only so many at once.
+    pub limit_key: Option<String>,
+    /// Of jobs that belong together.
+    pub workflow: Option<uuid::Uuid>,
+    /// Jobs that have to be completed first, without duplicates. They have to be inserted in the same transaction: what somebody works at
+    /// already may end before this one is there to be told.
+    pub needs: Vec<i64>,
 }
 
 /// When another job is the same as one that is there.
@@ -94,27 +104,79 @@ fn lock_of(key: &[u8; 32]) -> i64 {
 }
 
 async fn write(conn: &mut AsyncPgConnection, job: &NewJob<'_>) -> Result<i64, DbError> {
-    let state = match job.at > job.now {
-        true => State::Scheduled,
-        false => State::Available,
+    let id = bulk(conn, std::slice::from_ref(job)).await?.into_iter().next();
+    id.ok_or(DbError::from(diesel::result::Error::NotFound))
+}
+
+/// Inserts many at once; those that are unique each for itself. Answers in their order.
+pub async fn insert_many(conn: &mut AsyncPgConnection, jobs: &[NewJob<'_>]) -> Result<Vec<Inserted>, DbError> {
+    let work = async |conn: &mut AsyncPgConnection| {
+        if jobs.iter().all(|job| job.unique.is_none()) {
+            return Ok(bulk(conn, jobs).await?.into_iter().map(Inserted::New).collect());
+        }
+        let mut inserted = Vec::with_capacity(jobs.len());
+        for job in jobs {
+            inserted.push(insert(conn, job).await?);
+        }
+        Ok(inserted)
     };
-    let id: Id = sql_query(
-        "INSERT INTO jobs (organization_id, worker, queue, args, meta, tags, priority, state, max_attempts, unique_key, inserted_at, scheduled_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) RETURNING id",
-    )
-    .bind::<Nullable<SqlUuid>, _>(job.organization.map(|o| o.0))
-    .bind::<Text, _>(job.worker)
-    .bind::<Text, _>(job.queue)
-    .bind::<Jsonb, _>(&job.args)
-    .bind::<Jsonb, _>(&job.meta)
-    .bind::<Array<Text>, _>(&job.tags)
-    .bind::<SmallInt, _>(job.priority)
-    .bind::<Text, _>(state.word())
-    .bind::<Integer, _>(job.max_attempts)
-    .bind::<Nullable<Bytea>, _>(job.unique.as_ref().map(|unique| unique.key.as_slice()))
-    .bind::<Timestamptz, _>(time(job.now))
-    .bind::<Timestamptz, _>(time(job.at))
-    .get_result(conn)
-    .await?;
-    Ok(id.id)
+    conn.transaction(work).await
+}
+
+/// One statement for all of them, a column a parameter.
+async fn bulk(conn: &mut AsyncPgConnection, jobs: &[NewJob<'_>]) -> Result<Vec<i64>, DbError> {
+    // Ids are handed out in the order of the rows.
+    let sql = "
+        INSERT INTO jobs (organization_id, pipeline_id, worker, queue, limit_key, args, meta, tags, priority, state, max_attempts, unique_key,
+                          inserted_at, scheduled_at, workflow_id, waits_for)
+        SELECT organization_id, pipeline_id, worker, queue, limit_key, args, meta, ARRAY(SELECT jsonb_array_elements_text(tags)), priority,
+               CASE WHEN waits_for > 0 OR scheduled_at > inserted_at THEN 'scheduled' ELSE 'available' END,
+               max_attempts, unique_key, inserted_at, scheduled_at, workflow_id, waits_for
+        FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::jsonb[], $7::jsonb[], $8::jsonb[], $9::smallint[],
+                    $10::integer[], $11::bytea[], $12::timestamptz[], $13::timestamptz[], $14::uuid[], $15::integer[])
+            WITH ORDINALITY AS n (organization_id, pipeline_id, worker, queue, limit_key, args, meta, tags, priority, max_attempts, unique_key,
+                                  inserted_at, scheduled_at, workflow_id, waits_for, place)
+        ORDER BY place
+        RETURNING id";
+    let each = |f: fn(&NewJob<'_>) -> Option<uuid::Uuid>| jobs.iter().map(f).collect::<Vec<_>>();
+    let ids: Vec<Id> = sql_query(sql)
+        .bind::<Array<Nullable<SqlUuid>>, _>(each(|job| job.organization.map(|id| id.0)))
+        .bind::<Array<Nullable<SqlUuid>>, _>(each(|job| job.pipeline.map(|id| id.0)))
+        .bind::<Array<Text>, _>(jobs.iter().map(|job| job.worker).collect::<Vec<_>>())
+        .bind::<Array<Text>, _>(jobs.iter().map(|job| job.queue).collect::<Vec<_>>())
+        .bind::<Array<Nullable<Text>>, _>(jobs.iter().map(|job| job.limit_key.as_deref()).collect::<Vec<_>>())
+        .bind::<Array<Jsonb>, _>(jobs.iter().map(|job| &job.args).collect::<Vec<_>>())
+        .bind::<Array<Jsonb>, _>(jobs.iter().map(|job| &job.meta).collect::<Vec<_>>())
+        .bind::<Array<Jsonb>, _>(jobs.iter().map(|job| json!(job.tags)).collect::<Vec<_>>())
+        .bind::<Array<SmallInt>, _>(jobs.iter().map(|job| job.priority).collect::<Vec<_>>())
+        .bind::<Array<Integer>, _>(jobs.iter().map(|job| job.max_attempts).collect::<Vec<_>>())
+        .bind::<Array<Nullable<Bytea>>, _>(
+            jobs.iter()
+                .map(|job| job.unique.as_ref().map(|unique| unique.key.as_slice()))
+                .collect::<Vec<_>>(),
+        )
+        .bind::<Array<Timestamptz>, _>(jobs.iter().map(|job| time(job.now)).collect::<Vec<_>>())
+        .bind::<Array<Timestamptz>, _>(jobs.iter().map(|job| time(job.at)).collect::<Vec<_>>())
+        .bind::<Array<Nullable<SqlUuid>>, _>(each(|job| job.workflow))
+        .bind::<Array<Integer>, _>(
+            jobs.iter()
+                .map(|job| i32::try_from(job.needs.len()).unwrap_or(i32::MAX))
+                .collect::<Vec<_>>(),
+        )
+        .load(conn)
+        .await?;
+    let ids: Vec<i64> = ids.into_iter().map(|id| id.id).collect();
+    let needs = jobs
+        .iter()
+        .zip(&ids)
+        .flat_map(|(job, id)| job.needs.iter().map(move |needs| (*id, *needs)));
+    let (jobs, needs): (Vec<i64>, Vec<i64>) = needs.unzip();
+    if !jobs.is_empty() {
+        sql_query("INSERT INTO job_dependencies (job_id, needs_id) SELECT * FROM unnest($1::bigint[], $2::bigint[])")
+            .bind::<Array<BigInt>, _>(jobs)
+            .bind::<Array<BigInt>, _>(needs)
+            .execute(conn)
+            .await?;
+    }
+    Ok(ids)
 }

@@ -3,11 +3,14 @@
 use dash_model::Micros;
 use diesel::{
     QueryableByName, sql_query,
-    sql_types::{Array, BigInt, Bool, Integer, Text, Timestamptz},
+    sql_types::{Array, BigInt, Bool, Text, Timestamptz},
 };
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
 
-use super::finish::ended;
+use super::{
+    failure,
+    finish::{ended, give_up_dependents},
+};
 use crate::{DbError, store::time};
 
 /// What a worker is told of a job that it still has.
@@ -50,40 +53,67 @@ pub async fn beat(conn: &mut AsyncPgConnection, held: &[(i64, i64)], until: Micr
     Ok(beats.collect())
 }
 
-/// Takes jobs from those whose leases ran out: they are available once more, or discarded where that was the last attempt. Answers how many.
-pub async fn rescue(conn: &mut AsyncPgConnection, now: Micros, limit: i64) -> Result<usize, DbError> {
+/// Locks the job under its lease to the end of the transaction: what is written in that is written by the one who has the job. False when
+/// somebody else has it.
+pub async fn fence(conn: &mut AsyncPgConnection, (id, lease): (i64, i64)) -> Result<bool, DbError> {
+    let sql = "SELECT id FROM jobs WHERE id = $1 AND lease = $2 AND state = 'executing' FOR UPDATE";
+    let locked = sql_query(sql)
+        .bind::<BigInt, _>(id)
+        .bind::<BigInt, _>(lease)
+        .execute(conn)
+        .await?;
+    Ok(locked > 0)
+}
+
+/// Takes jobs from those whose leases ran out: they are available once more, or discarded where that was the last attempt. Answers the queues
+/// in which something is available again, and how many jobs it was.
+pub async fn rescue(conn: &mut AsyncPgConnection, now: Micros, limit: i64) -> Result<(usize, Vec<String>), DbError> {
     #[derive(QueryableByName)]
     struct Row {
         #[diesel(sql_type = BigInt)]
         id: i64,
-        #[diesel(sql_type = Integer)]
-        attempt: i32,
+        #[diesel(sql_type = Text)]
+        queue: String,
         #[diesel(sql_type = Text)]
         node: String,
+        #[diesel(sql_type = Bool)]
+        is_last: bool,
     }
     let work = async |conn: &mut AsyncPgConnection| {
         let lost: Vec<Row> = sql_query(
-            "SELECT id, attempt, node FROM jobs WHERE state = 'executing' AND lease_until < $1 ORDER BY lease_until LIMIT $2 FOR UPDATE SKIP LOCKED",
+            "SELECT id, queue, node, cancel_requested OR attempt >= max_attempts AS is_last FROM jobs
+             WHERE state = 'executing' AND lease_until < $1 ORDER BY lease_until LIMIT $2 FOR UPDATE SKIP LOCKED",
         )
         .bind::<Timestamptz, _>(time(now))
         .bind::<BigInt, _>(limit)
         .load(conn)
         .await?;
         for row in &lost {
-            sql_query(
-                "UPDATE jobs SET node = NULL, lease = NULL, lease_until = NULL,
-                        state = CASE WHEN cancel_requested THEN 'cancelled' WHEN attempt < max_attempts THEN 'available' ELSE 'discarded' END,
-                        ended_at = CASE WHEN NOT cancel_requested AND attempt < max_attempts THEN NULL ELSE $2 END
-                 WHERE id = $1",
-            )
-            .bind::<BigInt, _>(row.id)
-            .bind::<Timestamptz, _>(time(now))
-            .execute(conn)
-            .await?;
             let error = format!("node {} no longer said that it works at it", row.node);
-            ended(conn, row.id, row.attempt, "lost", Some(&error), now).await?;
+            ended(conn, &[row.id], "lost", Some(&error), now).await?;
+            failure::note(conn, row.id, &error, now).await?;
         }
-        Ok(lost.len())
+        let ids: Vec<i64> = lost.iter().map(|row| row.id).collect();
+        sql_query(
+            "UPDATE jobs SET node = NULL, lease = NULL, lease_until = NULL,
+                    state = CASE WHEN cancel_requested THEN 'cancelled' WHEN attempt < max_attempts THEN 'available' ELSE 'discarded' END,
+                    ended_at = CASE WHEN NOT cancel_requested AND attempt < max_attempts THEN NULL ELSE $2 END
+             WHERE id = ANY($1)",
+        )
+        .bind::<Array<BigInt>, _>(&ids)
+        .bind::<Timestamptz, _>(time(now))
+        .execute(conn)
+        .await?;
+        let last: Vec<i64> = lost.iter().filter(|row| row.is_last).map(|row| row.id).collect();
+        give_up_dependents(conn, &last, now).await?;
+        let mut queues: Vec<String> = lost
+            .into_iter()
+            .filter(|row| !row.is_last)
+            .map(|row| row.queue)
+            .collect();
+        queues.sort_unstable();
+        queues.dedup();
+        Ok((ids.len(), queues))
     };
     conn.transaction(work).await
 }

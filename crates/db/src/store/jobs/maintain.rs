@@ -1,6 +1,4 @@
-//! Looking at jobs, pausing queues, and forgetting what has ended.
-
-use std::collections::BTreeMap;
+//! Looking at jobs, saying how far they are, and forgetting what has ended.
 
 use chrono::{DateTime, Utc};
 use dash_model::{Micros, OrganizationId};
@@ -37,10 +35,16 @@ struct Stored {
     attempt: i32,
     #[diesel(sql_type = Integer)]
     max_attempts: i32,
+    #[diesel(sql_type = Integer)]
+    waits_for: i32,
     #[diesel(sql_type = Timestamptz)]
     scheduled_at: DateTime<Utc>,
     #[diesel(sql_type = Nullable<Timestamptz>)]
+    attempted_at: Option<DateTime<Utc>>,
+    #[diesel(sql_type = Nullable<Timestamptz>)]
     ended_at: Option<DateTime<Utc>>,
+    #[diesel(sql_type = Nullable<Text>)]
+    node: Option<String>,
     #[diesel(sql_type = Bool)]
     cancel_requested: bool,
     #[diesel(sql_type = Nullable<BigInt>)]
@@ -51,38 +55,77 @@ struct Stored {
     message: Option<String>,
 }
 
-fn state(word: &str) -> Result<State, DbError> {
-    State::of(word).ok_or_else(|| DbError::Stored {
+pub(super) fn state(word: &str) -> Result<State, DbError> {
+    word.parse().map_err(|reason| DbError::Stored {
         what: "the state of a job".into(),
-        reason: format!("{word:?} is none"),
+        reason,
     })
 }
 
-pub async fn get(conn: &mut AsyncPgConnection, id: i64) -> Result<Option<Row>, DbError> {
-    let sql = "SELECT id, organization_id, worker, queue, args, priority, state, attempt, max_attempts, scheduled_at, ended_at,
-                      cancel_requested, done, total, message FROM jobs WHERE id = $1";
-    let row: Option<Stored> = sql_query(sql).bind::<BigInt, _>(id).get_result(conn).await.optional()?;
-    let Some(row) = row else { return Ok(None) };
-    Ok(Some(Row {
-        id: row.id,
-        organization: row.organization_id.map(OrganizationId),
-        worker: row.worker,
-        queue: row.queue,
-        args: row.args,
-        priority: row.priority,
-        state: state(&row.state)?,
-        attempt: row.attempt,
-        max_attempts: row.max_attempts,
-        scheduled_at: micros(row.scheduled_at),
-        ended_at: row.ended_at.map(micros),
-        cancel_requested: row.cancel_requested,
-        done: row.done,
-        total: row.total,
-        message: row.message,
-    }))
+/// All columns of [`Stored`].
+const COLUMNS: &str = "id, organization_id, worker, queue, args, priority, state, attempt, max_attempts, waits_for, scheduled_at, attempted_at,
+                       ended_at, node, cancel_requested, done, total, message";
+
+impl TryFrom<Stored> for Row {
+    type Error = DbError;
+
+    fn try_from(row: Stored) -> Result<Self, DbError> {
+        Ok(Self {
+            id: row.id,
+            organization: row.organization_id.map(OrganizationId),
+            worker: row.worker,
+            queue: row.queue,
+            args: row.args,
+            priority: row.priority,
+            state: state(&row.state)?,
+            attempt: row.attempt,
+            max_attempts: row.max_attempts,
+            waits_for: row.waits_for,
+            scheduled_at: micros(row.scheduled_at),
+            attempted_at: row.attempted_at.map(micros),
+            ended_at: row.ended_at.map(micros),
+            node: row.node,
+            cancel_requested: row.cancel_requested,
+            done: row.done,
+            total: row.total,
+            message: row.message,
+        })
+    }
 }
 
-/// All attempts at a job, in order.
+pub async fn get(conn: &mut AsyncPgConnection, id: i64) -> Result<Option<Row>, DbError> {
+    let sql = format!("SELECT {COLUMNS} FROM jobs WHERE id = $1");
+    let row: Option<Stored> = sql_query(sql).bind::<BigInt, _>(id).get_result(conn).await.optional()?;
+    row.map(Row::try_from).transpose()
+}
+
+/// Which jobs are meant; nothing means all.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Which {
+    pub states: Vec<State>,
+    pub queue: Option<String>,
+    pub worker: Option<String>,
+}
+
+/// The newest first. For the command line and for tests: with millions of jobs it reads as many as do not fit.
+pub async fn list(conn: &mut AsyncPgConnection, which: &Which, limit: i64) -> Result<Vec<Row>, DbError> {
+    let states: Vec<&str> = which.states.iter().map(|state| state.word()).collect();
+    let sql = format!(
+        "SELECT {COLUMNS} FROM jobs
+         WHERE ($1::text[] = '{{}}' OR state = ANY($1)) AND ($2 IS NULL OR queue = $2) AND ($3 IS NULL OR worker = $3)
+         ORDER BY id DESC LIMIT $4"
+    );
+    let rows: Vec<Stored> = sql_query(sql)
+        .bind::<Array<Text>, _>(states)
+        .bind::<Nullable<Text>, _>(&which.queue)
+        .bind::<Nullable<Text>, _>(&which.worker)
+        .bind::<BigInt, _>(limit)
+        .load(conn)
+        .await?;
+    rows.into_iter().map(Row::try_from).collect()
+}
+
+/// The attempts at a job that are over and did not succeed, in order.
 pub async fn attempts(conn: &mut AsyncPgConnection, id: i64) -> Result<Vec<Attempt>, DbError> {
     #[derive(QueryableByName)]
     struct Noted {
@@ -92,10 +135,10 @@ pub async fn attempts(conn: &mut AsyncPgConnection, id: i64) -> Result<Vec<Attem
         node: String,
         #[diesel(sql_type = Timestamptz)]
         began_at: DateTime<Utc>,
-        #[diesel(sql_type = Nullable<Timestamptz>)]
-        ended_at: Option<DateTime<Utc>>,
-        #[diesel(sql_type = Nullable<Text>)]
-        outcome: Option<String>,
+        #[diesel(sql_type = Timestamptz)]
+        ended_at: DateTime<Utc>,
+        #[diesel(sql_type = Text)]
+        outcome: String,
         #[diesel(sql_type = Nullable<Text>)]
         error: Option<String>,
     }
@@ -105,26 +148,11 @@ pub async fn attempts(conn: &mut AsyncPgConnection, id: i64) -> Result<Vec<Attem
         attempt: row.attempt,
         node: row.node,
         began_at: micros(row.began_at),
-        ended_at: row.ended_at.map(micros),
+        ended_at: micros(row.ended_at),
         outcome: row.outcome,
         error: row.error,
     });
     Ok(attempts.collect())
-}
-
-/// How many jobs of a queue are in which state; states without any are left out.
-pub async fn counts(conn: &mut AsyncPgConnection, queue: &str) -> Result<BTreeMap<&'static str, i64>, DbError> {
-    #[derive(QueryableByName)]
-    struct Counted {
-        #[diesel(sql_type = Text)]
-        state: String,
-        #[diesel(sql_type = BigInt)]
-        jobs: i64,
-    }
-    let sql = "SELECT state, count(*) AS jobs FROM jobs WHERE queue = $1 GROUP BY state";
-    let rows: Vec<Counted> = sql_query(sql).bind::<Text, _>(queue).load(conn).await?;
-    let counts = rows.into_iter().map(|row| Ok((state(&row.state)?.word(), row.jobs)));
-    counts.collect()
 }
 
 /// Says how far a job is, under its lease; false when somebody else has it.
@@ -146,28 +174,6 @@ pub async fn progress(
         .execute(conn)
         .await?;
     Ok(changed > 0)
-}
-
-/// Pauses a queue on all nodes, or lets it go on. What is executing goes on.
-pub async fn pause(conn: &mut AsyncPgConnection, queue: &str, paused: bool) -> Result<(), DbError> {
-    let sql = "INSERT INTO job_queues (name, paused) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET paused = excluded.paused";
-    sql_query(sql)
-        .bind::<Text, _>(queue)
-        .bind::<Bool, _>(paused)
-        .execute(conn)
-        .await?;
-    Ok(())
-}
-
-pub async fn is_paused(conn: &mut AsyncPgConnection, queue: &str) -> Result<bool, DbError> {
-    #[derive(QueryableByName)]
-    struct Paused {
-        #[diesel(sql_type = Bool)]
-        paused: bool,
-    }
-    let sql = "SELECT EXISTS (SELECT FROM job_queues WHERE name = $1 AND paused) AS paused";
-    let paused: Paused = sql_query(sql).bind::<Text, _>(queue).get_result(conn).await?;
-    Ok(paused.paused)
 }
 
 /// Deletes jobs in these states that ended before; at most so many, so that nobody waits long for it. Answers how many.

@@ -1,0 +1,160 @@
+//! Takes jobs of one queue as there is room for them, and has them done.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use dash_db::{
+    Db, DbError,
+    store::jobs::{self, Fetched, Limits, Outcome, Take},
+};
+use dash_model::Micros;
+use tokio::{
+    sync::{Notify, mpsc},
+    time::Instant,
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::{Registry, Working, attempt::attempt, clock::Clock, engine::Overrides, finisher::Over, held::Held};
+
+/// Taken at once.
+const MOST: i64 = 500;
+/// So long it waits for others to end as well before it takes what one that ended has made room for.
+const GATHER: Duration = Duration::from_millis(1);
+
+pub struct Producer<S> {
+    pub db: Db,
+    pub clock: Clock,
+    pub node: Arc<str>,
+    pub queue: &'static str,
+    /// As the program has it.
+    pub limits: Limits,
+    pub overrides: Overrides,
+    pub registry: Arc<Registry<S>>,
+    pub state: S,
+    pub held: Held,
+    pub over: mpsc::Sender<Over>,
+    pub works: TaskTracker,
+    pub lease: Duration,
+    pub poll: Duration,
+    pub woken: Arc<Notify>,
+    pub running: Arc<Running>,
+}
+
+/// What this node does of a queue.
+#[derive(Default)]
+pub struct Running {
+    many: AtomicUsize,
+    ended: Notify,
+}
+
+impl<S: Clone + Send + Sync + 'static> Producer<S> {
+    /// Until `stop`.
+    pub async fn run(self, stop: CancellationToken) {
+        while !stop.is_cancelled() {
+            let room = self.room();
+            let mut more = false;
+            if room > 0 {
+                let most = room.min(MOST);
+                match self.take(most).await {
+                    Ok(fetched) => {
+                        more = i64::try_from(fetched.len()).is_ok_and(|many| many == most);
+                        fetched.into_iter().for_each(|job| self.start(job));
+                    }
+                    Err(error) => tracing::warn!(queue = self.queue, %error, "cannot take jobs; it is tried again"),
+                }
+            }
+            if more && self.room() > 0 {
+                continue;
+            }
+            // When all that was asked for came, there may be more: it goes on as soon as there is room.
+            tokio::select! {
+                () = self.woken.notified() => {}
+                () = self.running.ended.notified(), if more || room == 0 => tokio::time::sleep(GATHER).await,
+                () = tokio::time::sleep(self.poll) => {}
+                () = stop.cancelled() => {}
+            }
+        }
+    }
+
+    fn limits(&self) -> Limits {
+        let all = self.overrides.read();
+        all.get(self.queue).map_or(self.limits, |over| self.limits.with(over))
+    }
+
+    fn room(&self) -> i64 {
+        let running = i64::try_from(self.running.many.load(Ordering::Relaxed)).unwrap_or(i64::MAX);
+        i64::from(self.limits().per_node.unwrap_or(10)) - running
+    }
+
+    async fn take(&self, most: i64) -> Result<Vec<Fetched>, DbError> {
+        let mut conn = self.db.diesel().await?;
+        let now = self.clock.now();
+        let lease = i64::try_from(self.lease.as_micros()).unwrap_or(i64::MAX);
+        let take = Take {
+            queue: self.queue,
+            limits: &self.limits(),
+            most,
+            node: &self.node,
+            now,
+            lease_until: Micros(now.0.saturating_add(lease)),
+        };
+        jobs::fetch(&mut conn, &take).await
+    }
+
+    fn start(&self, job: Fetched) {
+        let cancel = CancellationToken::new();
+        let lease = (job.id, job.lease);
+        self.held.add(lease, cancel.clone());
+        self.running.many.fetch_add(1, Ordering::Relaxed);
+        let one = One {
+            running: Arc::clone(&self.running),
+        };
+        let worker = self.registry.get(&job.worker).cloned();
+        let (over, queue, state, clock) = (self.over.clone(), self.queue, self.state.clone(), self.clock.clone());
+        let named = job.worker.clone();
+        let (at, args) = Working::new(self.db.clone(), clock.clone(), job, cancel);
+        let work = self.works.spawn(async move {
+            let began = Instant::now();
+            let (worker, outcome) = match &worker {
+                Some(worker) => (worker.name, attempt::<S>(worker, state, args, &at).await),
+                None => ("unknown", Some(unknown(&named, clock.now()))),
+            };
+            drop(one);
+            let ended = Over {
+                lease,
+                worker,
+                queue,
+                outcome,
+                began,
+            };
+            // Refused only when the engine has been given up.
+            let _ = over.send(ended).await;
+        });
+        self.held.works(lease, work.abort_handle());
+    }
+}
+
+/// A job of a kind that this program does not know: a newer one put it there, and another node may know it.
+fn unknown(worker: &str, now: Micros) -> Outcome {
+    Outcome::Retry {
+        error: format!("this node does not know what a {worker:?} is; it may have an older version of Dash"),
+        at: Micros(now.0 + 60_000_000),
+    }
+}
+
+/// One that runs, until dropped, also when its work is aborted.
+struct One {
+    running: Arc<Running>,
+}
+
+impl Drop for One {
+    fn drop(&mut self) {
+        self.running.many.fetch_sub(1, Ordering::Relaxed);
+        self.running.ended.notify_one();
+    }
+}
