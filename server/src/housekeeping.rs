@@ -3,7 +3,6 @@
 use std::{fmt::Display, future::Future, sync::Arc, time::Duration};
 
 use dash_db::store;
-use dash_model::Micros;
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -14,10 +13,10 @@ const WATCH_EVERY: Duration = Duration::from_secs(2);
 const COUNT_EVERY: Duration = Duration::from_secs(10);
 const NOTE_EVERY: Duration = Duration::from_secs(30);
 const SEND_EVERY: Duration = Duration::from_secs(2);
-/// How long a way in that nobody has gone to its end is kept, in microseconds.
-const NOBODYS_KEPT: i64 = 3_600 * 1_000_000;
-/// How long letters are kept at most, in microseconds.
-const LETTERS_KEPT: i64 = 7 * 86_400 * 1_000_000;
+/// How long a way in that nobody has gone to its end is kept.
+const NOBODYS_KEPT: Duration = Duration::from_secs(3_600);
+/// How long letters are kept at most.
+const LETTERS_KEPT: Duration = Duration::from_secs(7 * 86_400);
 const ROLLUP_EVERY: Duration = Duration::from_secs(5);
 const PRUNE_EVERY: Duration = Duration::from_secs(600);
 /// The command line may have made a pipeline.
@@ -61,11 +60,10 @@ pub fn start(state: &State, tasks: &TaskTracker, stop: &CancellationToken) {
 async fn prune(state: &State) -> Result<(), dash_db::DbError> {
     let now = crate::clock::now();
     let mut connection = state.db.diesel().await?;
-    store::sessions::prune(&mut connection, now, Micros(now.0.saturating_sub(NOBODYS_KEPT))).await?;
+    store::sessions::prune(&mut connection, now, now.minus(NOBODYS_KEPT)).await?;
     store::tokens::forget(&mut connection, now).await?;
-    store::mails::prune(&mut connection, Micros(now.0.saturating_sub(LETTERS_KEPT))).await?;
-    let kept = i64::try_from(state.config.ingest.idempotency_age.as_micros()).unwrap_or(i64::MAX);
-    store::idempotency::prune(&mut connection, Micros(now.0.saturating_sub(kept))).await?;
+    store::mails::prune(&mut connection, now.minus(LETTERS_KEPT)).await?;
+    store::idempotency::prune(&mut connection, now.minus(state.config.ingest.idempotency_age)).await?;
     Ok(())
 }
 

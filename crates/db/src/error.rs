@@ -106,7 +106,7 @@ impl DbError {
 }
 
 /// An error and its causes in one line: the outer ones often say no more than "db error".
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+pub fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(inner) = cause {

@@ -15,6 +15,6 @@ pub mod test_support;
 
 pub use diesel::result::Error as DieselError;
 pub use diesel_async::{AsyncConnection, AsyncPgConnection};
-pub use error::{AccountError, DbError};
+pub use error::{AccountError, DbError, chain};
 pub use migrate::{migrate, revert_all};
 pub use pool::{Db, PoolSizes, RowConnection};

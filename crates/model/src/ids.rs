@@ -1,6 +1,6 @@
 //! Identities. Each has its own type, so that a batch is never taken for an event.
 
-use std::{fmt, str::FromStr};
+use std::{fmt, str::FromStr, time::Duration};
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -121,4 +121,20 @@ impl Micros {
     pub const fn from_millis(ms: i64) -> Self {
         Self(ms * 1_000)
     }
+
+    /// So much later; at the latest the end of the type.
+    #[must_use]
+    pub fn plus(self, time: Duration) -> Self {
+        Self(self.0.saturating_add(micros(time)))
+    }
+
+    /// So much earlier; at the earliest the beginning of the type.
+    #[must_use]
+    pub fn minus(self, time: Duration) -> Self {
+        Self(self.0.saturating_sub(micros(time)))
+    }
+}
+
+fn micros(time: Duration) -> i64 {
+    i64::try_from(time.as_micros()).unwrap_or(i64::MAX)
 }

@@ -6,6 +6,7 @@
 pub mod account;
 pub mod dashboard;
 pub mod ids;
+pub mod jobs;
 pub mod live;
 pub mod mapping;
 pub mod order;
@@ -19,6 +20,7 @@ pub mod reconcile;
 pub mod record;
 pub mod shared;
 pub mod stats;
+mod words;
 
 pub use ids::{
     BatchId, DEFAULT_ORGANIZATION, DashboardId, EventSeq, MappingVersionId, Micros, OrganizationId, PipelineId, TeamId,

@@ -1,6 +1,6 @@
 //! Who asks by a browser.
 
-use std::net::IpAddr;
+use std::{net::IpAddr, time::Duration};
 
 use app::{AppError, here::Here, ports::Viewer};
 use axum::http::HeaderMap;
@@ -25,8 +25,8 @@ use super::{
 };
 use crate::failure::Failure;
 
-/// How long after a sign-in another way in can be added, in microseconds.
-const RECENTLY: i64 = 15 * 60 * 1_000_000;
+/// How long after a sign-in another way in can be added.
+const RECENTLY: Duration = Duration::from_secs(15 * 60);
 
 /// One request's, made by `web::identify`.
 pub struct Caller {
@@ -108,7 +108,7 @@ impl Caller {
     /// # Errors
     /// [`AppError::Invalid`] of `field` when the sign-in is longer ago than [`RECENTLY`].
     pub fn signed_in_recently(&self, field: &str) -> Result<(), AppError> {
-        let recently = Micros(crate::clock::now().0 - RECENTLY);
+        let recently = crate::clock::now().minus(RECENTLY);
         match self.since.is_some_and(|since| since > recently) {
             true => Ok(()),
             false => Err(AppError::Invalid {

@@ -1,12 +1,14 @@
 //! Signing somebody in, whichever way they came.
 
+use std::time::Duration;
+
 use app::{
     AppError,
     form::{Done, local},
 };
 use dash_db::store::{self, users::User};
 use dash_mail::Letter;
-use dash_model::{Micros, OrganizationId};
+use dash_model::OrganizationId;
 use serde::{Serialize, de::DeserializeOwned};
 use tower_sessions::Expiry;
 
@@ -21,8 +23,8 @@ use crate::{
     web::cookies,
 };
 
-/// How long a code is waited for after the password, in microseconds.
-const CODE_PATIENCE: i64 = 600 * 1_000_000;
+/// How long a code is waited for after the password.
+const CODE_PATIENCE: Duration = Duration::from_secs(600);
 /// What nobody has signed in with yet is not kept for long.
 const SHORT: time::Duration = time::Duration::minutes(15);
 /// Somebody who does not come for so long has to sign in again.
@@ -36,7 +38,7 @@ pub async fn enter_or_ask(state: &State, caller: &Caller, user: &User, to: Optio
     }
     let waiting = Waiting {
         user: user.id,
-        until: Micros(crate::clock::now().0 + CODE_PATIENCE),
+        until: crate::clock::now().plus(CODE_PATIENCE),
         to: local(to).map(str::to_owned),
     };
     begin(caller, WAITING, waiting, true).await?;

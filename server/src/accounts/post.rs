@@ -16,9 +16,9 @@ use crate::{access::caller::Caller, config::Mail, failure::Failure, state::State
 /// Letters that are sent in one go.
 const AT_ONCE: i64 = 20;
 /// Nobody else sends a letter for so long after somebody began to, in seconds.
-const LEASE: i64 = 300;
+const LEASE: u64 = 300;
 /// Seconds until the next attempt, by how many there were.
-const AGAIN: [i64; 6] = [60, 300, 1_800, 7_200, 21_600, 86_400];
+const AGAIN: [u64; 6] = [60, 300, 1_800, 7_200, 21_600, 86_400];
 
 /// Queues a letter; where nobody sends any, nothing.
 pub async fn write(
@@ -59,7 +59,7 @@ pub fn read(mail: &Queued) -> Result<Message, Failure> {
 /// Sends what is due; answers how many letters went out.
 pub async fn send_due(state: &State, mailer: &Mailer) -> Result<usize, Failure> {
     let now = crate::clock::now();
-    let later = |seconds: i64| Micros(now.0.saturating_add(seconds * 1_000_000));
+    let later = |seconds| now.plus(Duration::from_secs(seconds));
     let mut connection = state.db.diesel().await?;
     let due = {
         use dash_db::AsyncConnection as _;

@@ -30,5 +30,5 @@ pub async fn issue(
 
 /// When a link that is made now stops working.
 pub fn expiry(purpose: Purpose, now: Micros) -> Micros {
-    Micros(now.0.saturating_add(purpose.lifetime().as_micros() as i64))
+    now.plus(purpose.lifetime())
 }

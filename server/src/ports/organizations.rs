@@ -1,5 +1,7 @@
 //! The organization itself.
 
+use std::time::Duration;
+
 use app::{
     AppError,
     form::Done,
@@ -35,8 +37,8 @@ use crate::{
 
 /// Entries of a page.
 const MANY: i64 = 100;
-/// How long an owner may change their mind about deleting, in microseconds.
-const GRACE: i64 = 14 * 86_400 * 1_000_000;
+/// How long an owner may change their mind about deleting.
+const GRACE: Duration = Duration::from_secs(14 * 86_400);
 /// Letters that the mailbox shows.
 const LETTERS: i64 = 50;
 /// Organizations that one person may make their own: each of them may have what `DASH_MAX_*` say. One that is to be deleted counts until then.
@@ -86,7 +88,7 @@ impl Organizations for Asked {
         if organization.name != name.trim() {
             return Err(invalid("name", "this is not its name; type it as it is written"));
         }
-        let at = Micros(crate::clock::now().0 + GRACE);
+        let at = crate::clock::now().plus(GRACE);
         self.delete_at(viewer, &organization, Some(at)).await?;
         Ok(Done::say(
             "It will be deleted in 14 days. Until then an owner can keep it.",

@@ -16,81 +16,22 @@ mod maintain;
 mod tally;
 mod workflow;
 
-use std::{fmt, str::FromStr};
-
+pub use dash_model::jobs::{JobState as State, Missed};
 use dash_model::{Micros, OrganizationId};
 
 pub use self::{
     act::{cancel, delete, retry, run_now},
-    cron::{Cron, Due, Missed, declare, due, lead, ticked},
+    cron::{Cron, Due, declare, due, lead, ticked},
     failure::{class, forget_failures},
-    fetch::{Fetched, Take, fetch, is_available, next_at, stage},
+    fetch::{Fetched, Take, fetch, next_at, stage},
     finish::{Completed, Finish, Outcome, complete, finish, hand_back},
     insert::{Inserted, NewJob, Unique, insert, insert_many},
-    lease::{Beat, beat, fence, rescue},
+    lease::{Beat, beat, rescue},
     limits::{Limits, Queue, Rate, limit, pause, queues, register},
     maintain::{Which, attempts, get, list, progress, prune},
     tally::{compact, counts},
     workflow::{Overall, overall},
 };
-
-/// Where a job is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum State {
-    /// Its time has not come.
-    Scheduled,
-    Available,
-    Executing,
-    /// It failed, and is tried again when its time comes.
-    Retryable,
-    Completed,
-    Cancelled,
-    /// It failed for good.
-    Discarded,
-}
-
-impl State {
-    pub const ALL: [Self; 7] = [
-        Self::Scheduled,
-        Self::Available,
-        Self::Executing,
-        Self::Retryable,
-        Self::Completed,
-        Self::Cancelled,
-        Self::Discarded,
-    ];
-    /// Nothing more becomes of it by itself.
-    pub const ENDED: [Self; 3] = [Self::Completed, Self::Cancelled, Self::Discarded];
-
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Scheduled => "scheduled",
-            Self::Available => "available",
-            Self::Executing => "executing",
-            Self::Retryable => "retryable",
-            Self::Completed => "completed",
-            Self::Cancelled => "cancelled",
-            Self::Discarded => "discarded",
-        }
-    }
-}
-
-impl FromStr for State {
-    type Err = String;
-
-    fn from_str(word: &str) -> Result<Self, String> {
-        Self::ALL.into_iter().find(|state| state.word() == word).ok_or_else(|| {
-            let all = Self::ALL.map(Self::word).join(", ");
-            format!("{word:?} is no state of a job; there are {all}")
-        })
-    }
-}
-
-impl fmt::Display for State {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.word())
-    }
-}
 
 /// A job as it is.
 #[derive(Clone, Debug, PartialEq)]

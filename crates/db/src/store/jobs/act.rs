@@ -3,7 +3,7 @@
 use dash_model::Micros;
 use diesel::{
     QueryableByName, sql_query,
-    sql_types::{Array, BigInt, Timestamptz},
+    sql_types::{Array, BigInt, Bool, Timestamptz},
 };
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
 
@@ -16,26 +16,25 @@ pub async fn cancel(conn: &mut AsyncPgConnection, ids: &[i64], now: Micros) -> R
     struct Row {
         #[diesel(sql_type = BigInt)]
         id: i64,
+        #[diesel(sql_type = Bool)]
+        has_ended: bool,
     }
     let sql = "
         UPDATE jobs SET
             cancel_requested = (state = 'executing'),
             ended_at = CASE WHEN state = 'executing' THEN NULL ELSE $2 END,
             state = CASE WHEN state = 'executing' THEN state ELSE 'cancelled' END
-        WHERE id = ANY($1) AND ended_at IS NULL RETURNING id";
+        WHERE id = ANY($1) AND ended_at IS NULL RETURNING id, state = 'cancelled' AS has_ended";
     let work = async |conn: &mut AsyncPgConnection| {
         let cancelled: Vec<Row> = sql_query(sql)
             .bind::<Array<BigInt>, _>(ids)
             .bind::<Timestamptz, _>(time(now))
             .load(conn)
             .await?;
-        let ids: Vec<i64> = cancelled.into_iter().map(|row| row.id).collect();
         // Those that are executing may yet succeed; what waits for them is cancelled when they end.
-        let sql = "SELECT id FROM jobs WHERE id = ANY($1) AND state = 'cancelled'";
-        let ended: Vec<Row> = sql_query(sql).bind::<Array<BigInt>, _>(&ids).load(conn).await?;
-        let ended: Vec<i64> = ended.into_iter().map(|row| row.id).collect();
+        let ended: Vec<i64> = cancelled.iter().filter(|row| row.has_ended).map(|row| row.id).collect();
         give_up_dependents(conn, &ended, now).await?;
-        Ok(ids.len())
+        Ok(cancelled.len())
     };
     conn.transaction(work).await
 }

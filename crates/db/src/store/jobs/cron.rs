@@ -2,7 +2,7 @@
 //! whichever node does it, and however many try.
 
 use chrono::{DateTime, Utc};
-use dash_model::{Micros, OrganizationId, PipelineId};
+use dash_model::{Micros, OrganizationId, PipelineId, jobs::Missed};
 use diesel::{
     QueryableByName, sql_query,
     sql_types::{Array, BigInt, Bool, Jsonb, Nullable, Text, Timestamptz, Uuid as SqlUuid},
@@ -12,33 +12,8 @@ use uuid::Uuid;
 
 use crate::{
     DbError,
-    store::{micros, time},
+    store::{micros, time, word},
 };
-
-/// What becomes of ticks at which no node was there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Missed {
-    Skip,
-    /// One job stands for all of them.
-    Once,
-    All,
-}
-
-impl Missed {
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Skip => "skip",
-            Self::Once => "once",
-            Self::All => "all",
-        }
-    }
-
-    fn of(word: &str) -> Option<Self> {
-        [Self::Skip, Self::Once, Self::All]
-            .into_iter()
-            .find(|missed| missed.word() == word)
-    }
-}
 
 /// One that the program declares.
 #[derive(Clone, Debug)]
@@ -147,10 +122,6 @@ pub async fn due(conn: &mut AsyncPgConnection, now: Micros, limit: i64) -> Resul
         .load(conn)
         .await?;
     let due = rows.into_iter().map(|row| {
-        let missed = Missed::of(&row.missed).ok_or_else(|| DbError::Stored {
-            what: "what becomes of missed ticks".into(),
-            reason: format!("{:?} is nothing that can", row.missed),
-        })?;
         Ok(Due {
             id: row.id,
             organization: row.organization_id.map(OrganizationId),
@@ -160,7 +131,7 @@ pub async fn due(conn: &mut AsyncPgConnection, now: Micros, limit: i64) -> Resul
             args: row.args,
             expression: row.expression,
             zone: row.zone,
-            missed,
+            missed: word("what becomes of missed ticks", &row.missed)?,
             next_at: micros(row.next_at),
         })
     });

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use dash_model::Micros;
 use diesel::{
     sql_query,
-    sql_types::{BigInt, Text, Timestamptz},
+    sql_types::{Array, BigInt, Text, Timestamptz},
 };
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use regex::Regex;
@@ -34,19 +34,24 @@ pub fn class(error: &str) -> String {
         .collect()
 }
 
-/// Adds one to the class of an error of this job, and tells it to the job.
-pub(super) async fn note(conn: &mut AsyncPgConnection, job: i64, error: &str, now: Micros) -> Result<(), DbError> {
+/// Adds these jobs to the class of the error that all of them had, and tells it to them.
+pub(super) async fn note(conn: &mut AsyncPgConnection, ids: &[i64], error: &str, now: Micros) -> Result<(), DbError> {
     let sql = "
-        WITH failure AS (
+        WITH failed AS (SELECT id, organization_id, pipeline_id, worker FROM jobs WHERE id = ANY($1)),
+        failure AS (
             INSERT INTO job_failures (organization_id, pipeline_id, worker, class, error, attempts, first_at, last_at)
-            SELECT organization_id, pipeline_id, worker, $2, $3, 1, $4, $4 FROM jobs WHERE id = $1
+            SELECT organization_id, pipeline_id, worker, $2, $3, count(*), $4, $4 FROM failed GROUP BY organization_id, pipeline_id, worker
             ON CONFLICT (organization_id, pipeline_id, worker, class) DO UPDATE
-                SET attempts = job_failures.attempts + 1, error = excluded.error, last_at = greatest(job_failures.last_at, excluded.last_at)
-            RETURNING id
+                SET attempts = job_failures.attempts + excluded.attempts, error = excluded.error,
+                    last_at = greatest(job_failures.last_at, excluded.last_at)
+            RETURNING id, organization_id, pipeline_id, worker
         )
-        UPDATE jobs SET failure_id = failure.id FROM failure WHERE jobs.id = $1";
+        UPDATE jobs SET failure_id = failure.id
+        FROM failed JOIN failure ON (failed.organization_id, failed.pipeline_id, failed.worker)
+                            IS NOT DISTINCT FROM (failure.organization_id, failure.pipeline_id, failure.worker)
+        WHERE jobs.id = failed.id";
     sql_query(sql)
-        .bind::<BigInt, _>(job)
+        .bind::<Array<BigInt>, _>(ids)
         .bind::<Text, _>(class(error))
         .bind::<Text, _>(error)
         .bind::<Timestamptz, _>(time(now))

@@ -6,7 +6,7 @@ use diesel::{
     OptionalExtension, QueryableByName,
     pg::Pg,
     sql_query,
-    sql_types::{BigInt, Bool, Integer, Jsonb, Nullable, Text, Timestamptz, Uuid as SqlUuid},
+    sql_types::{BigInt, Integer, Jsonb, Nullable, Text, Timestamptz, Uuid as SqlUuid},
 };
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
@@ -189,16 +189,4 @@ async fn picked(conn: &mut AsyncPgConnection, take: &Take<'_>, most: i64) -> Res
         lease: row.lease,
     });
     Ok(fetched.collect())
-}
-
-/// Whether anything of a queue is available.
-pub async fn is_available(conn: &mut AsyncPgConnection, queue: &str) -> Result<bool, DbError> {
-    #[derive(QueryableByName)]
-    struct Some {
-        #[diesel(sql_type = Bool)]
-        some: bool,
-    }
-    let sql = "SELECT EXISTS (SELECT FROM jobs WHERE state = 'available' AND queue = $1) AS some";
-    let some: Some = sql_query(sql).bind::<Text, _>(queue).get_result(conn).await?;
-    Ok(some.some)
 }

@@ -150,7 +150,7 @@ pub async fn finish(
         // Written while the job still says who had it, and since when.
         ended(conn, &[id], outcome.word(), outcome.error(), now).await?;
         if let Outcome::Retry { error, .. } | Outcome::Discard { error } = outcome {
-            failure::note(conn, id, error, now).await?;
+            failure::note(conn, &[id], error, now).await?;
         }
         sql_query(
             "UPDATE jobs SET state = $2, scheduled_at = coalesce($3, scheduled_at), ended_at = $4, attempt = attempt - $5,

@@ -1,5 +1,7 @@
 //! Leases: who works says so again and again; whoever does not loses the job.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use dash_model::Micros;
 use diesel::{
     QueryableByName, sql_query,
@@ -53,18 +55,6 @@ pub async fn beat(conn: &mut AsyncPgConnection, held: &[(i64, i64)], until: Micr
     Ok(beats.collect())
 }
 
-/// Locks the job under its lease to the end of the transaction: what is written in that is written by the one who has the job. False when
-/// somebody else has it.
-pub async fn fence(conn: &mut AsyncPgConnection, (id, lease): (i64, i64)) -> Result<bool, DbError> {
-    let sql = "SELECT id FROM jobs WHERE id = $1 AND lease = $2 AND state = 'executing' FOR UPDATE";
-    let locked = sql_query(sql)
-        .bind::<BigInt, _>(id)
-        .bind::<BigInt, _>(lease)
-        .execute(conn)
-        .await?;
-    Ok(locked > 0)
-}
-
 /// Takes jobs from those whose leases ran out: they are available once more, or discarded where that was the last attempt. Answers the queues
 /// in which something is available again, and how many jobs it was.
 pub async fn rescue(conn: &mut AsyncPgConnection, now: Micros, limit: i64) -> Result<(usize, Vec<String>), DbError> {
@@ -88,10 +78,14 @@ pub async fn rescue(conn: &mut AsyncPgConnection, now: Micros, limit: i64) -> Re
         .bind::<BigInt, _>(limit)
         .load(conn)
         .await?;
+        let mut by_node = BTreeMap::<&str, Vec<i64>>::new();
         for row in &lost {
-            let error = format!("node {} no longer said that it works at it", row.node);
-            ended(conn, &[row.id], "lost", Some(&error), now).await?;
-            failure::note(conn, row.id, &error, now).await?;
+            by_node.entry(&row.node).or_default().push(row.id);
+        }
+        for (node, ids) in by_node {
+            let error = format!("node {node} no longer said that it works at it");
+            ended(conn, &ids, "lost", Some(&error), now).await?;
+            failure::note(conn, &ids, &error, now).await?;
         }
         let ids: Vec<i64> = lost.iter().map(|row| row.id).collect();
         sql_query(
@@ -106,14 +100,9 @@ pub async fn rescue(conn: &mut AsyncPgConnection, now: Micros, limit: i64) -> Re
         .await?;
         let last: Vec<i64> = lost.iter().filter(|row| row.is_last).map(|row| row.id).collect();
         give_up_dependents(conn, &last, now).await?;
-        let mut queues: Vec<String> = lost
-            .into_iter()
-            .filter(|row| !row.is_last)
-            .map(|row| row.queue)
-            .collect();
-        queues.sort_unstable();
-        queues.dedup();
-        Ok((ids.len(), queues))
+        let open = lost.into_iter().filter(|row| !row.is_last);
+        let queues: BTreeSet<String> = open.map(|row| row.queue).collect();
+        Ok((ids.len(), queues.into_iter().collect()))
     };
     conn.transaction(work).await
 }

@@ -12,7 +12,7 @@ use uuid::Uuid;
 use super::{Attempt, Row, State};
 use crate::{
     DbError,
-    store::{micros, time},
+    store::{micros, time, word},
 };
 
 #[derive(QueryableByName)]
@@ -55,13 +55,6 @@ struct Stored {
     message: Option<String>,
 }
 
-pub(super) fn state(word: &str) -> Result<State, DbError> {
-    word.parse().map_err(|reason| DbError::Stored {
-        what: "the state of a job".into(),
-        reason,
-    })
-}
-
 /// All columns of [`Stored`].
 const COLUMNS: &str = "id, organization_id, worker, queue, args, priority, state, attempt, max_attempts, waits_for, scheduled_at, attempted_at,
                        ended_at, node, cancel_requested, done, total, message";
@@ -77,7 +70,7 @@ impl TryFrom<Stored> for Row {
             queue: row.queue,
             args: row.args,
             priority: row.priority,
-            state: state(&row.state)?,
+            state: word("the state of a job", &row.state)?,
             attempt: row.attempt,
             max_attempts: row.max_attempts,
             waits_for: row.waits_for,

@@ -1,6 +1,6 @@
 //! How many jobs are where, without counting them.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use dash_model::Micros;
 use diesel::{
@@ -9,12 +9,15 @@ use diesel::{
 };
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
-use super::maintain::state;
-use crate::{DbError, store::time};
+use super::State;
+use crate::{
+    DbError,
+    store::{time, word},
+};
 
-/// Minutes are kept apart for so long, and within this time statements add to them, in microseconds.
-const KEPT: i64 = 2 * 3_600 * 1_000_000;
-const RECENT: i64 = 3 * 60 * 1_000_000;
+/// Minutes are kept apart for so long, and within this time statements add to them.
+const KEPT: Duration = Duration::from_secs(2 * 3_600);
+const RECENT: Duration = Duration::from_secs(3 * 60);
 
 /// How many jobs of a queue are in which state; states without any are left out.
 pub async fn counts(conn: &mut AsyncPgConnection, queue: &str) -> Result<BTreeMap<&'static str, i64>, DbError> {
@@ -29,7 +32,9 @@ pub async fn counts(conn: &mut AsyncPgConnection, queue: &str) -> Result<BTreeMa
         SELECT state, sum(entered - departed)::bigint AS jobs FROM job_tallies WHERE queue = $1
         GROUP BY state HAVING sum(entered - departed) > 0";
     let rows: Vec<Counted> = sql_query(sql).bind::<Text, _>(queue).load(conn).await?;
-    let counts = rows.into_iter().map(|row| Ok((state(&row.state)?.word(), row.jobs)));
+    let counts = rows
+        .into_iter()
+        .map(|row| Ok((word::<State>("the state of a job", &row.state)?.word(), row.jobs)));
     counts.collect()
 }
 
@@ -53,8 +58,8 @@ pub async fn compact(conn: &mut AsyncPgConnection, now: Micros) -> Result<i64, D
         )
         SELECT (SELECT count(*) FROM gone) - (SELECT count(*) FROM summed) AS rows";
     let gone: Gone = sql_query(sql)
-        .bind::<Timestamptz, _>(time(Micros(now.0.saturating_sub(KEPT))))
-        .bind::<Timestamptz, _>(time(Micros(now.0.saturating_sub(RECENT))))
+        .bind::<Timestamptz, _>(time(now.minus(KEPT)))
+        .bind::<Timestamptz, _>(time(now.minus(RECENT)))
         .get_result(conn)
         .await?;
     Ok(gone.rows)

@@ -116,7 +116,7 @@ async fn many_workers_share_the_jobs_and_nobody_waits() {
         loop {
             let fetched = fetch_most(conn, node, NOW, 7, &Limits::default()).await;
             // What others have locked is not seen: empty only counts when all is taken.
-            if fetched.is_empty() && !jobs::is_available(conn, "default").await.unwrap() {
+            if fetched.is_empty() && !jobs::counts(conn, "default").await.unwrap().contains_key("available") {
                 break;
             }
             for job in fetched {
@@ -252,7 +252,7 @@ async fn an_attempt_ends_as_its_worker_says() {
         assert_eq!(finish, Finish::As(expected));
         let row = jobs::get(conn, id).await.unwrap().unwrap();
         assert_eq!((row.state, row.attempt), (expected, attempt), "{outcome:?}");
-        match State::ENDED.contains(&expected) {
+        match expected.has_ended() {
             true => assert_eq!(row.ended_at, Some(later(1))),
             false => assert_eq!((row.ended_at, row.scheduled_at), (None, later(60))),
         }
@@ -568,7 +568,9 @@ async fn what_is_handed_back_was_not_attempted() {
     assert_eq!(jobs::hand_back(conn, &[(id, held.lease)]).await.unwrap(), 0);
     let again = fetch(conn, "b", NOW).await.remove(0);
     assert_eq!((again.id, again.attempt), (id, 1));
-    assert!(!jobs::fence(conn, (id, held.lease)).await.unwrap() && jobs::fence(conn, (id, again.lease)).await.unwrap());
+    let both = [(id, held.lease), (id, again.lease)];
+    let beats = jobs::beat(conn, &both, later(10)).await.unwrap();
+    assert_eq!(beats.iter().map(|beat| beat.lease).collect::<Vec<_>>(), [again.lease]);
 }
 
 #[tokio::test]
