@@ -1,13 +1,11 @@
 //! The database's clock: leases are compared between nodes, whose own clocks differ.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicI64, Ordering},
-    },
-    time::{SystemTime, UNIX_EPOCH},
+use std::sync::{
+    Arc,
+    atomic::{AtomicI64, Ordering},
 };
 
+use chrono::Utc;
 use dash_db::{AsyncPgConnection, DbError};
 use dash_model::Micros;
 use diesel::{QueryableByName, sql_query, sql_types::BigInt};
@@ -40,6 +38,5 @@ impl Clock {
 }
 
 fn own() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
+    Utc::now().timestamp_micros()
 }

@@ -1,22 +1,19 @@
 //! The workers of one node.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use dash_db::{
     Db,
     store::jobs::{self, Limits},
 };
 use dash_model::Micros;
-use parking_lot::RwLock;
+use tokio::task::JoinHandle;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    Figures, JobError, Registry, Waker, clock::Clock, finisher::Finisher, held::Held, keeper::Keeper,
-    producer::Producer, steward::Steward,
+    Figures, JobError, Registry, Waker, finisher::Finisher, keeper::Keeper, node::Node, producer::Producer,
+    steward::Steward,
 };
-
-/// What people have set otherwise than the program, by queue.
-pub(crate) type Overrides = Arc<RwLock<BTreeMap<String, Limits>>>;
 
 /// A queue as the program has it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,13 +78,11 @@ impl Settings {
 
 /// Runs until [`Engine::stop`]. When it is dropped without, its tasks end at once and others take over what it had.
 pub struct Engine {
-    db: Db,
-    held: Held,
-    figures: Figures,
+    node: Node,
     producers: TaskTracker,
     works: TaskTracker,
-    finisher: tokio::task::JoinHandle<()>,
-    others: Vec<tokio::task::JoinHandle<()>>,
+    finisher: JoinHandle<()>,
+    others: Vec<JoinHandle<()>>,
     stop: CancellationToken,
 }
 
@@ -104,85 +99,50 @@ impl Engine {
         settings: Settings,
         waker: Waker,
     ) -> Result<Self, JobError> {
-        let clock = Clock::default();
+        let node = Node::new(db, settings, waker);
         {
-            let mut conn = db.diesel().await?;
-            clock.set(&mut conn).await?;
-            declare(&mut conn, &registry, clock.now()).await?;
+            let mut conn = node.db.diesel().await?;
+            node.clock.set(&mut conn).await?;
+            declare(&mut conn, &registry, node.clock.now()).await?;
             let names: Vec<_> = queues.iter().map(|queue| queue.name).collect();
             jobs::register(&mut conn, &names).await?;
         }
-        let (held, figures, stop) = (Held::default(), Figures::default(), CancellationToken::new());
-        let overrides = Overrides::default();
+        let stop = CancellationToken::new();
         let (over, ended) = Finisher::channel();
-        let finisher = Finisher {
-            db: db.clone(),
-            clock: clock.clone(),
-            held: held.clone(),
-            figures: figures.clone(),
-            waker: waker.clone(),
-        };
         let (producers, works) = (TaskTracker::new(), TaskTracker::new());
-        let node: Arc<str> = settings.node.as_str().into();
         for queue in queues {
             let producer = Producer {
-                db: db.clone(),
-                clock: clock.clone(),
-                node: Arc::clone(&node),
-                queue: queue.name,
-                limits: queue.limits,
-                overrides: Arc::clone(&overrides),
+                node: node.clone(),
+                queue: *queue,
                 registry: Arc::clone(&registry),
                 state: state.clone(),
-                held: held.clone(),
                 over: over.clone(),
                 works: works.clone(),
-                lease: settings.lease,
-                poll: settings.poll,
-                woken: waker.of(queue.name),
                 running: Arc::default(),
             };
             producers.spawn(producer.run(stop.clone()));
         }
-        let keeper = Keeper {
-            db: db.clone(),
-            clock: clock.clone(),
-            held: held.clone(),
-            lease: settings.lease,
-            patience: settings.patience,
-        };
-        let rows = Arc::clone(&registry);
         let steward = Steward {
-            db: db.clone(),
-            clock,
-            waker: waker.clone(),
-            overrides,
-            rows: Box::new(move |due, at| Ok(rows.enqueue(&due.worker, due.args.clone())?.row(at))),
-            lease: settings.lease,
-            poll: settings.poll,
+            node: node.clone(),
+            make: Box::new(move |worker, args| registry.enqueue(worker, args)),
         };
-        let carrier = {
-            let db = db.clone();
-            tokio::spawn(async move { waker.carry(&db).await })
-        };
+        let carrier = node.clone();
         Ok(Self {
-            db,
-            held,
-            figures,
             producers,
             works,
-            finisher: tokio::spawn(finisher.run(ended)),
+            finisher: tokio::spawn(Finisher(node.clone()).run(ended)),
             others: vec![
-                tokio::spawn(keeper.run()),
+                tokio::spawn(Keeper(node.clone()).run()),
                 tokio::spawn(steward.run(stop.clone())),
-                carrier,
+                tokio::spawn(async move { carrier.waker.carry(&carrier.db).await }),
             ],
+            node,
             stop,
         })
     }
 
     pub fn figures(&self) -> &Figures {
-        &self.figures
+        &self.node.figures
     }
 
     /// Takes nothing more, waits so long for what it has, and hands back the rest: somebody else begins that anew.
@@ -193,9 +153,9 @@ impl Engine {
         self.works.close();
         let deadline = tokio::time::Instant::now() + patience;
         if tokio::time::timeout_at(deadline, self.works.wait()).await.is_err() {
-            let left = self.held.give_up();
+            let left = self.node.held.give_up();
             tracing::info!(jobs = left.len(), "hands back jobs that are not done yet");
-            let handed = async { jobs::hand_back(&mut *self.db.diesel().await?, &left).await };
+            let handed = async { jobs::hand_back(&mut *self.node.db.diesel().await?, &left).await };
             if let Err(error) = handed.await {
                 tracing::warn!(%error, "cannot hand back jobs; others get them when their leases run out");
             }
@@ -207,14 +167,13 @@ impl Engine {
             self.finisher.abort();
             tracing::warn!("what came of some jobs is not written; they are done again");
         }
-        self.others.iter().for_each(tokio::task::JoinHandle::abort);
     }
 }
 
 impl Drop for Engine {
     fn drop(&mut self) {
         self.stop.cancel();
-        self.others.iter().for_each(tokio::task::JoinHandle::abort);
+        self.others.iter().for_each(JoinHandle::abort);
     }
 }
 
@@ -223,14 +182,17 @@ async fn declare<S: Send + 'static>(
     registry: &Registry<S>,
     now: Micros,
 ) -> Result<(), JobError> {
-    let crons = registry.crons().iter().map(|cron| jobs::Cron {
-        name: cron.name.clone(),
-        worker: cron.worker.to_owned(),
-        args: cron.args.clone(),
-        expression: cron.schedule.expression().to_owned(),
-        zone: cron.schedule.zone().to_owned(),
-        missed: cron.missed,
-        next_at: cron.schedule.after(now).unwrap_or(now),
+    let crons = registry.crons().iter().map(|cron| {
+        let (worker, args) = cron.job.parts();
+        jobs::Cron {
+            name: cron.name.clone(),
+            worker: worker.to_owned(),
+            args: args.clone(),
+            expression: cron.schedule.expression().to_owned(),
+            zone: cron.schedule.zone().to_owned(),
+            missed: cron.missed,
+            next_at: cron.schedule.after(now).unwrap_or(now),
+        }
     });
     let crons: Vec<_> = crons.collect();
     Ok(jobs::declare(conn, &crons).await?)

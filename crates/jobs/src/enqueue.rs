@@ -1,7 +1,5 @@
 //! Inserting jobs.
 
-use std::time::Duration;
-
 use dash_db::{
     AsyncPgConnection,
     store::jobs::{self, Inserted, NewJob, Unique},
@@ -100,12 +98,16 @@ impl Enqueue {
         self
     }
 
-    pub fn worker(&self) -> &'static str {
-        self.job.worker
+    /// What a row of a schedule says: whose it is, and what it is about unless the job says that itself.
+    pub(crate) fn of(mut self, organization: Option<OrganizationId>, pipeline: Option<PipelineId>) -> Self {
+        self.job.organization = organization;
+        self.job.pipeline = pipeline.or(self.job.pipeline);
+        self
     }
 
-    pub fn queue(&self) -> &'static str {
-        self.job.queue
+    /// The kind of the job, and its arguments.
+    pub(crate) fn parts(&self) -> (&'static str, &Value) {
+        (self.job.worker, &self.job.args)
     }
 
     pub(crate) fn within(mut self, workflow: Uuid, needs: Vec<i64>) -> Self {
@@ -120,7 +122,7 @@ impl Enqueue {
         self.job.at = self.job.at.max(now);
         self.job.unique = self.unique.map(|by| Unique {
             key: key(&self.job, by.arguments),
-            since: by.period.map_or(Micros(0), |period| before(now, period)),
+            since: by.period.map_or(Micros(0), |period| now.minus(period)),
             states: by.states.to_vec(),
         });
         self.job
@@ -141,13 +143,6 @@ impl Enqueue {
         let rows: Vec<_> = jobs.into_iter().map(|job| job.row(now)).collect();
         Ok(jobs::insert_many(conn, &rows).await?)
     }
-}
-
-fn before(now: Micros, period: Duration) -> Micros {
-    Micros(
-        now.0
-            .saturating_sub(i64::try_from(period.as_micros()).unwrap_or(i64::MAX)),
-    )
 }
 
 /// Of all that makes two jobs the same: kind, organization, and the arguments that count. `serde_json` sorts the names of an object.

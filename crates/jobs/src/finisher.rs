@@ -1,41 +1,44 @@
 //! Writes down what came of attempts; of those that succeeded, many at once.
 
-use std::time::Duration;
+use std::{collections::HashSet, time::Duration};
 
 use dash_db::{
-    Db, DbError,
+    AsyncPgConnection, DbError,
     store::jobs::{self, Finish, Outcome},
 };
 use tokio::{sync::mpsc, time::Instant};
 
-use crate::{
-    clock::Clock,
-    figures::{Figures, Finished},
-    held::{Held, Lease},
-    wake::Waker,
-};
+use crate::{figures::Finished, held::Lease, node::Node};
 
 /// Written at once, and waiting to be: who works waits when there are more.
 const MANY: usize = 1_000;
 const AGAIN: Duration = Duration::from_millis(500);
+
+/// What came of an attempt.
+#[derive(Debug)]
+pub enum Said {
+    /// It is still to be written.
+    Outcome(Outcome),
+    /// It is written; something that waited does not wait any more.
+    Settled { freed: bool },
+}
+
+impl Said {
+    fn is_done(&self) -> bool {
+        matches!(self, Self::Outcome(Outcome::Done))
+    }
+}
 
 /// An attempt that is over.
 pub struct Over {
     pub lease: Lease,
     pub worker: &'static str,
     pub queue: &'static str,
-    /// Nothing: it is written already.
-    pub outcome: Option<Outcome>,
+    pub outcome: Said,
     pub began: Instant,
 }
 
-pub struct Finisher {
-    pub db: Db,
-    pub clock: Clock,
-    pub held: Held,
-    pub figures: Figures,
-    pub waker: Waker,
-}
+pub struct Finisher(pub Node);
 
 impl Finisher {
     pub fn channel() -> (mpsc::Sender<Over>, mpsc::Receiver<Over>) {
@@ -51,48 +54,45 @@ impl Finisher {
                 tracing::warn!(%error, attempts = buffer.len(), "cannot write what came of jobs; it is tried again");
                 tokio::time::sleep(AGAIN).await;
                 // What was lost meanwhile need not be written.
-                buffer.retain(|over| self.held.has(over.lease));
+                buffer.retain(|over| self.0.held.has(over.lease));
             }
         }
     }
 
     /// Takes from `buffer` what is written.
     async fn write(&self, buffer: &mut Vec<Over>) -> Result<(), DbError> {
-        let mut conn = self.db.diesel().await?;
+        let mut conn = self.0.db.diesel().await?;
         let done: Vec<Lease> = buffer
             .iter()
-            .filter(|over| matches!(over.outcome, Some(Outcome::Done)))
+            .filter(|over| over.outcome.is_done())
             .map(|over| over.lease)
             .collect();
+        let mut freed = buffer
+            .iter()
+            .any(|over| matches!(over.outcome, Said::Settled { freed: true }));
         if !done.is_empty() {
-            let completed = jobs::complete(&mut conn, &done, self.clock.now()).await?;
-            let counts: std::collections::HashSet<i64> = completed.ids.into_iter().collect();
-            if completed.freed {
-                self.wake_freed(&mut conn).await?;
-            }
-            buffer.retain(|over| {
-                let is_done = matches!(over.outcome, Some(Outcome::Done));
-                if is_done {
-                    let finished = match counts.contains(&over.lease.0) {
-                        true => Finished::Done,
-                        false => Finished::Lost,
-                    };
-                    self.note(over, finished);
+            let completed = jobs::complete(&mut conn, &done, self.0.clock.now()).await?;
+            freed |= completed.freed;
+            let counts: HashSet<i64> = completed.ids.into_iter().collect();
+            for over in buffer.extract_if(.., |over| over.outcome.is_done()) {
+                match counts.contains(&over.lease.0) {
+                    true => self.note(&over, Finished::Done),
+                    false => self.note(&over, Finished::Lost),
                 }
-                !is_done
-            });
+            }
         }
-        // A job that settled itself may have freed others as well.
-        if buffer.iter().any(|over| over.outcome.is_none()) {
+        if freed {
             self.wake_freed(&mut conn).await?;
         }
         while let Some(over) = buffer.last() {
             let finished = match &over.outcome {
-                None => Finished::Done,
-                Some(outcome) => match jobs::finish(&mut conn, over.lease, outcome, self.clock.now()).await? {
-                    Finish::Lost => Finished::Lost,
-                    Finish::As(state) => Finished::of(outcome, state),
-                },
+                Said::Settled { .. } => Finished::Done,
+                Said::Outcome(outcome) => {
+                    match jobs::finish(&mut conn, over.lease, outcome, self.0.clock.now()).await? {
+                        Finish::Lost => Finished::Lost,
+                        Finish::As(state) => Finished::of(outcome, state),
+                    }
+                }
             };
             self.note(over, finished);
             buffer.pop();
@@ -100,20 +100,20 @@ impl Finisher {
         Ok(())
     }
 
-    async fn wake_freed(&self, conn: &mut dash_db::AsyncPgConnection) -> Result<(), DbError> {
-        for queue in jobs::stage(conn, self.clock.now()).await? {
-            self.waker.wake_queue(&queue);
+    async fn wake_freed(&self, conn: &mut AsyncPgConnection) -> Result<(), DbError> {
+        for queue in jobs::stage(conn, self.0.clock.now()).await? {
+            self.0.waker.wake_queue(&queue);
         }
         Ok(())
     }
 
     fn note(&self, over: &Over, finished: Finished) {
-        self.held.remove(over.lease);
+        self.0.held.remove(over.lease);
         let took = over.began.elapsed();
-        self.figures.note(over.worker, over.queue, finished, took);
+        self.0.figures.note(over.worker, over.queue, finished, took);
         let (job, worker) = (over.lease.0, over.worker);
         match &over.outcome {
-            Some(Outcome::Retry { error, .. } | Outcome::Discard { error }) => {
+            Said::Outcome(Outcome::Retry { error, .. } | Outcome::Discard { error }) => {
                 tracing::warn!(job, worker, %error, ?finished, "a job failed");
             }
             _ => tracing::debug!(job, worker, ?finished, ?took, "a job ended"),

@@ -18,18 +18,7 @@ pub enum Halt {
 impl<E: Error> From<E> for Halt {
     /// The error with all its causes.
     fn from(error: E) -> Self {
-        let mut text = error.to_string();
-        let mut cause = error.source();
-        while let Some(inner) = cause {
-            let more = inner.to_string();
-            // Some errors say their cause themselves.
-            if !text.contains(&more) {
-                text.push_str(": ");
-                text.push_str(&more);
-            }
-            cause = inner.source();
-        }
-        Self::Retry(text)
+        Self::Retry(dash_db::chain(&error))
     }
 }
 

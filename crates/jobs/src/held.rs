@@ -49,18 +49,17 @@ impl Held {
         self.0.lock().contains_key(&lease)
     }
 
-    /// Somebody wants it to stop. What does not stop by itself within `patience` is stopped; true when that is now.
-    pub fn cancel(&self, lease: Lease, patience: Duration) -> bool {
+    /// Somebody wants it to stop. What does not stop by itself within `patience` is stopped.
+    pub fn cancel(&self, lease: Lease, patience: Duration) {
         let mut all = self.0.lock();
-        let Some(one) = all.get_mut(&lease) else { return false };
+        let Some(one) = all.get_mut(&lease) else { return };
         one.cancel.cancel();
         let asked = *one.asked.get_or_insert_with(Instant::now);
-        let stop = asked.elapsed() >= patience;
-        if stop && let Some(work) = one.work.take() {
+        if asked.elapsed() >= patience
+            && let Some(work) = one.work.take()
+        {
             work.abort();
-            return true;
         }
-        false
     }
 
     /// It is somebody else's by now: whatever it still does is stopped, and nothing is said of it any more.

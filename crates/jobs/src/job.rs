@@ -63,7 +63,7 @@ impl UniqueBy {
     pub const UNTIL_ENDED: Self = Self {
         arguments: None,
         period: None,
-        states: &[State::Scheduled, State::Available, State::Executing, State::Retryable],
+        states: State::OPEN,
     };
     /// As long as nobody has begun the other: what it is to do may have changed since somebody has.
     pub const UNTIL_BEGUN: Self = Self {

@@ -16,6 +16,7 @@ mod halt;
 mod held;
 mod job;
 mod keeper;
+mod node;
 mod producer;
 mod registry;
 mod steward;
@@ -32,7 +33,7 @@ pub use self::{
     figures::{Figures, Finished, WorkerFigures},
     halt::Halt,
     job::{Job, UniqueBy, Work, exponential},
-    registry::{Cron, Registry},
+    registry::Registry,
     wake::Waker,
     workflow::{Step, Workflow},
     working::Working,

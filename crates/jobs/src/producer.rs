@@ -9,7 +9,7 @@ use std::{
 };
 
 use dash_db::{
-    Db, DbError,
+    DbError,
     store::jobs::{self, Fetched, Limits, Outcome, Take},
 };
 use dash_model::Micros;
@@ -19,29 +19,27 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use crate::{Registry, Working, attempt::attempt, clock::Clock, engine::Overrides, finisher::Over, held::Held};
+use crate::{
+    Queue, Registry, Working,
+    attempt::attempt,
+    finisher::{Over, Said},
+    node::Node,
+};
 
 /// Taken at once.
 const MOST: i64 = 500;
 /// So long it waits for others to end as well before it takes what one that ended has made room for.
 const GATHER: Duration = Duration::from_millis(1);
+/// When a job of a kind that is not known here is tried again.
+const LATER: Duration = Duration::from_secs(60);
 
 pub struct Producer<S> {
-    pub db: Db,
-    pub clock: Clock,
-    pub node: Arc<str>,
-    pub queue: &'static str,
-    /// As the program has it.
-    pub limits: Limits,
-    pub overrides: Overrides,
+    pub node: Node,
+    pub queue: Queue,
     pub registry: Arc<Registry<S>>,
     pub state: S,
-    pub held: Held,
     pub over: mpsc::Sender<Over>,
     pub works: TaskTracker,
-    pub lease: Duration,
-    pub poll: Duration,
-    pub woken: Arc<Notify>,
     pub running: Arc<Running>,
 }
 
@@ -55,6 +53,7 @@ pub struct Running {
 impl<S: Clone + Send + Sync + 'static> Producer<S> {
     /// Until `stop`.
     pub async fn run(self, stop: CancellationToken) {
+        let woken = self.node.waker.of(self.queue.name);
         while !stop.is_cancelled() {
             let room = self.room();
             let mut more = false;
@@ -65,7 +64,9 @@ impl<S: Clone + Send + Sync + 'static> Producer<S> {
                         more = i64::try_from(fetched.len()).is_ok_and(|many| many == most);
                         fetched.into_iter().for_each(|job| self.start(job));
                     }
-                    Err(error) => tracing::warn!(queue = self.queue, %error, "cannot take jobs; it is tried again"),
+                    Err(error) => {
+                        tracing::warn!(queue = self.queue.name, %error, "cannot take jobs; it is tried again")
+                    }
                 }
             }
             if more && self.room() > 0 {
@@ -73,17 +74,18 @@ impl<S: Clone + Send + Sync + 'static> Producer<S> {
             }
             // When all that was asked for came, there may be more: it goes on as soon as there is room.
             tokio::select! {
-                () = self.woken.notified() => {}
+                () = woken.notified() => {}
                 () = self.running.ended.notified(), if more || room == 0 => tokio::time::sleep(GATHER).await,
-                () = tokio::time::sleep(self.poll) => {}
+                () = tokio::time::sleep(self.node.settings.poll) => {}
                 () = stop.cancelled() => {}
             }
         }
     }
 
     fn limits(&self) -> Limits {
-        let all = self.overrides.read();
-        all.get(self.queue).map_or(self.limits, |over| self.limits.with(over))
+        let all = self.node.overrides.read();
+        let own = self.queue.limits;
+        all.get(self.queue.name).map_or(own, |over| own.with(over))
     }
 
     fn room(&self) -> i64 {
@@ -92,16 +94,15 @@ impl<S: Clone + Send + Sync + 'static> Producer<S> {
     }
 
     async fn take(&self, most: i64) -> Result<Vec<Fetched>, DbError> {
-        let mut conn = self.db.diesel().await?;
-        let now = self.clock.now();
-        let lease = i64::try_from(self.lease.as_micros()).unwrap_or(i64::MAX);
+        let mut conn = self.node.db.diesel().await?;
+        let now = self.node.clock.now();
         let take = Take {
-            queue: self.queue,
+            queue: self.queue.name,
             limits: &self.limits(),
             most,
-            node: &self.node,
+            node: &self.node.settings.node,
             now,
-            lease_until: Micros(now.0.saturating_add(lease)),
+            lease_until: self.node.lease_until(now),
         };
         jobs::fetch(&mut conn, &take).await
     }
@@ -109,20 +110,20 @@ impl<S: Clone + Send + Sync + 'static> Producer<S> {
     fn start(&self, job: Fetched) {
         let cancel = CancellationToken::new();
         let lease = (job.id, job.lease);
-        self.held.add(lease, cancel.clone());
+        self.node.held.add(lease, cancel.clone());
         self.running.many.fetch_add(1, Ordering::Relaxed);
         let one = One {
             running: Arc::clone(&self.running),
         };
         let worker = self.registry.get(&job.worker).cloned();
-        let (over, queue, state, clock) = (self.over.clone(), self.queue, self.state.clone(), self.clock.clone());
+        let (over, queue, state) = (self.over.clone(), self.queue.name, self.state.clone());
         let named = job.worker.clone();
-        let (at, args) = Working::new(self.db.clone(), clock.clone(), job, cancel);
+        let (at, args) = Working::new(self.node.db.clone(), self.node.clock.clone(), job, cancel);
         let work = self.works.spawn(async move {
             let began = Instant::now();
             let (worker, outcome) = match &worker {
                 Some(worker) => (worker.name, attempt::<S>(worker, state, args, &at).await),
-                None => ("unknown", Some(unknown(&named, clock.now()))),
+                None => ("unknown", Said::Outcome(unknown(&named, at.now()))),
             };
             drop(one);
             let ended = Over {
@@ -135,7 +136,7 @@ impl<S: Clone + Send + Sync + 'static> Producer<S> {
             // Refused only when the engine has been given up.
             let _ = over.send(ended).await;
         });
-        self.held.works(lease, work.abort_handle());
+        self.node.held.works(lease, work.abort_handle());
     }
 }
 
@@ -143,7 +144,7 @@ impl<S: Clone + Send + Sync + 'static> Producer<S> {
 fn unknown(worker: &str, now: Micros) -> Outcome {
     Outcome::Retry {
         error: format!("this node does not know what a {worker:?} is; it may have an older version of Dash"),
-        at: Micros(now.0 + 60_000_000),
+        at: now.plus(LATER),
     }
 }
 

@@ -12,7 +12,6 @@ type Ran = Pin<Box<dyn Future<Output = Result<(), Halt>> + Send>>;
 /// A kind of jobs, without its type.
 pub(crate) struct Worker<S> {
     pub name: &'static str,
-    pub queue: &'static str,
     pub timeout: Duration,
     pub backoff: fn(i32) -> Duration,
     pub run: fn(S, Value, Working) -> Ran,
@@ -20,13 +19,11 @@ pub(crate) struct Worker<S> {
 }
 
 /// What is done again and again because the program says so.
-#[derive(Clone, Debug)]
-pub struct Cron {
+pub(crate) struct Cron {
     pub name: String,
     pub schedule: Schedule,
     pub missed: Missed,
-    pub(crate) worker: &'static str,
-    pub(crate) args: Value,
+    pub job: Enqueue,
 }
 
 /// The kinds of jobs of a program, and what it does again and again.
@@ -49,7 +46,6 @@ impl<S: Send + 'static> Registry<S> {
     pub fn with<J: Work<S>>(mut self) -> Self {
         let worker = Worker {
             name: J::WORKER,
-            queue: J::QUEUE,
             timeout: J::TIMEOUT,
             backoff: J::backoff,
             run: |state, args, at| {
@@ -71,17 +67,13 @@ impl<S: Send + 'static> Registry<S> {
     /// # Errors
     /// [`JobError::Arguments`]
     pub fn cron<J: Work<S>>(self, name: &str, schedule: Schedule, missed: Missed, job: &J) -> Result<Self, JobError> {
-        let args = serde_json::to_value(job).map_err(|e| JobError::Arguments {
-            worker: J::WORKER,
-            reason: e.to_string(),
-        })?;
+        let job = Enqueue::new(job)?;
         let mut with = self.with::<J>();
         with.crons.push(Cron {
             name: name.to_owned(),
             schedule,
             missed,
-            worker: J::WORKER,
-            args,
+            job,
         });
         Ok(with)
     }
@@ -94,19 +86,6 @@ impl<S: Send + 'static> Registry<S> {
         &self.crons
     }
 
-    /// Names of the kinds of jobs.
-    pub fn workers(&self) -> impl Iterator<Item = &'static str> {
-        self.workers.keys().copied()
-    }
-
-    /// Queues of the kinds of jobs, each once.
-    pub fn queues(&self) -> Vec<&'static str> {
-        let mut queues: Vec<_> = self.workers.values().map(|worker| worker.queue).collect();
-        queues.sort_unstable();
-        queues.dedup();
-        queues
-    }
-
     /// A job of a kind that is named at run time.
     ///
     /// # Errors
@@ -115,7 +94,7 @@ impl<S: Send + 'static> Registry<S> {
         match self.get(worker) {
             Some(kind) => (kind.enqueue)(args).map_err(|why| format!("args: {why}")),
             None => {
-                let all = self.workers().collect::<Vec<_>>().join(", ");
+                let all = self.workers.keys().copied().collect::<Vec<_>>().join(", ");
                 Err(format!("worker: {worker:?} is none; there are {all}"))
             }
         }

@@ -4,32 +4,31 @@
 use std::time::Duration;
 
 use dash_db::{
-    AsyncConnection, AsyncPgConnection, Db,
-    store::jobs::{self, Due, NewJob},
+    AsyncConnection, AsyncPgConnection,
+    store::jobs::{self, Due},
 };
 use dash_model::Micros;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::{JobError, Schedule, clock::Clock, engine::Overrides, wake::Waker};
+use crate::{Enqueue, JobError, Schedule, node::Node};
 
 /// Taken from nodes that are gone, and ticks, at once.
 const MANY: i64 = 500;
 const COMPACT_EVERY: Duration = Duration::from_secs(10);
 const CLOCK_EVERY: Duration = Duration::from_secs(30);
+/// A schedule that is not understood here is looked at again after so long.
+const LATER: Duration = Duration::from_secs(300);
+/// The next tick of an expression whose years are over: the year 2100.
+const NEVER: Micros = Micros(4_102_444_800_000_000);
 
-/// How a kind of jobs is inserted whose name stands in a row.
-pub type Rows = Box<dyn Fn(&Due, Micros) -> Result<NewJob<'static>, String> + Send + Sync>;
+/// A job of a kind and with arguments that stand in a row.
+pub type Make = Box<dyn Fn(&str, Value) -> Result<Enqueue, String> + Send + Sync>;
 
 pub struct Steward {
-    pub db: Db,
-    pub clock: Clock,
-    pub waker: Waker,
-    pub overrides: Overrides,
-    pub rows: Rows,
-    pub lease: Duration,
-    pub poll: Duration,
+    pub node: Node,
+    pub make: Make,
 }
 
 #[derive(Default)]
@@ -46,12 +45,15 @@ impl Steward {
         while !stop.is_cancelled() {
             let wait = match self.look(&mut last).await {
                 Ok(next) => {
-                    let until = next.map_or(i64::MAX, |next| next.0 - self.clock.now().0);
-                    self.poll.min(Duration::from_micros(until.max(1_000).unsigned_abs()))
+                    let until = next.map_or(i64::MAX, |next| next.0 - self.node.clock.now().0);
+                    self.node
+                        .settings
+                        .poll
+                        .min(Duration::from_micros(until.max(1_000).unsigned_abs()))
                 }
                 Err(error) => {
                     tracing::warn!(%error, "cannot look after the jobs; it is tried again");
-                    self.poll
+                    self.node.settings.poll
                 }
             };
             tokio::select! {
@@ -63,16 +65,16 @@ impl Steward {
 
     /// Answers when the next job is due.
     async fn look(&self, last: &mut Last) -> Result<Option<Micros>, JobError> {
-        let mut conn = self.db.diesel().await?;
+        let mut conn = self.node.db.diesel().await?;
         let conn = &mut *conn;
         if is_time(&mut last.clock, CLOCK_EVERY) {
-            self.clock.set(conn).await?;
+            self.node.clock.set(conn).await?;
         }
         let queues = jobs::queues(conn).await?;
-        *self.overrides.write() = queues.into_iter().map(|queue| (queue.name, queue.limits)).collect();
-        let mut woken = jobs::stage(conn, self.clock.now()).await?;
-        if is_time(&mut last.rescued, self.lease / 3) {
-            let (rescued, queues) = jobs::rescue(conn, self.clock.now(), MANY).await?;
+        *self.node.overrides.write() = queues.into_iter().map(|queue| (queue.name, queue.limits)).collect();
+        let mut woken = jobs::stage(conn, self.node.clock.now()).await?;
+        if is_time(&mut last.rescued, self.node.settings.lease / 3) {
+            let (rescued, queues) = jobs::rescue(conn, self.node.clock.now(), MANY).await?;
             if rescued > 0 {
                 tracing::warn!(
                     rescued,
@@ -83,7 +85,7 @@ impl Steward {
         }
         woken.extend(self.tick(conn).await?);
         if is_time(&mut last.compacted, COMPACT_EVERY) {
-            let clock = &self.clock;
+            let clock = &self.node.clock;
             let compact = async |conn: &mut AsyncPgConnection| {
                 if jobs::lead(conn).await? {
                     jobs::compact(conn, clock.now()).await?;
@@ -92,13 +94,13 @@ impl Steward {
             };
             conn.transaction(compact).await?;
         }
-        woken.iter().for_each(|queue| self.waker.wake_queue(queue));
+        woken.iter().for_each(|queue| self.node.waker.wake_queue(queue));
         Ok(jobs::next_at(conn).await?)
     }
 
     /// Inserts a job for each tick that has come; answers their queues.
-    pub(crate) async fn tick(&self, conn: &mut AsyncPgConnection) -> Result<Vec<String>, JobError> {
-        let now = self.clock.now();
+    async fn tick(&self, conn: &mut AsyncPgConnection) -> Result<Vec<String>, JobError> {
+        let now = self.node.clock.now();
         let work = async |conn: &mut AsyncPgConnection| {
             let mut queues = Vec::new();
             if !jobs::lead(conn).await? {
@@ -113,36 +115,27 @@ impl Steward {
     }
 
     async fn one(&self, conn: &mut AsyncPgConnection, due: &Due, now: Micros) -> Result<Vec<String>, JobError> {
-        /// What cannot be done now is looked at again after so long, in microseconds.
-        const LATER: i64 = 300 * 1_000_000;
         let planned = Schedule::new(&due.expression, &due.zone)
             .map_err(|e| e.to_string())
-            .and_then(|schedule| {
-                let (ticks, next) = schedule.ticks(due.next_at, now, due.missed);
-                let rows: Result<Vec<_>, String> = ticks.iter().map(|tick| (self.rows)(due, *tick)).collect();
-                Ok((ticks, rows?, next))
-            });
-        let (ticks, mut rows, next) = match planned {
+            .and_then(|schedule| Ok((schedule, (self.make)(&due.worker, due.args.clone())?)));
+        let (schedule, job) = match planned {
             Ok(planned) => planned,
             // A newer node may know it.
             Err(error) => {
                 tracing::warn!(name = due.name, %error, "cannot make the job of a schedule");
-                jobs::ticked(conn, due.id, Micros(now.0 + LATER), None).await?;
+                jobs::ticked(conn, due.id, now.plus(LATER), None).await?;
                 return Ok(Vec::new());
             }
         };
-        for (row, tick) in rows.iter_mut().zip(&ticks) {
-            row.now = now;
-            row.at = now;
-            row.meta = json!({"cron": due.name, "tick": tick.0});
-            row.organization = due.organization;
-            row.pipeline = due.pipeline;
-        }
+        let (ticks, next) = schedule.ticks(due.next_at, now, due.missed);
+        let job = job.of(due.organization, due.pipeline);
+        let rows: Vec<_> = ticks
+            .iter()
+            .map(|tick| job.clone().meta(json!({"cron": due.name, "tick": tick.0})).row(now))
+            .collect();
         let inserted = jobs::insert_many(conn, &rows).await?;
         let last = ticks.last().copied().zip(inserted.last().map(|inserted| inserted.id()));
-        // An expression whose years are over does not come again.
-        let next = next.unwrap_or(Micros(4_102_444_800_000_000));
-        jobs::ticked(conn, due.id, next, last).await?;
+        jobs::ticked(conn, due.id, next.unwrap_or(NEVER), last).await?;
         Ok(rows.into_iter().map(|row| row.queue.to_owned()).collect())
     }
 }

@@ -1,18 +1,17 @@
 //! For tests of those who have jobs.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use dash_db::{
     AsyncPgConnection, Db,
-    store::jobs::{self, Finish, Inserted, Limits, Row, State, Take, Which},
+    store::jobs::{self, Finish, Limits, Row, State, Take, Which},
 };
-use dash_model::Micros;
 use tokio_util::sync::CancellationToken;
 
-use crate::{Enqueue, Job, JobError, Registry, Working, attempt::attempt, clock::Clock};
+use crate::{Enqueue, Job, JobError, Registry, Working, attempt::attempt, clock::Clock, finisher::Said};
 
-/// Leases of what is done here, in microseconds.
-const LEASE: i64 = 3_600 * 1_000_000;
+/// Leases of what is done here.
+const LEASE: Duration = Duration::from_secs(3_600);
 
 /// Inserts a job, does it at once in this task, and answers what became of it.
 ///
@@ -67,7 +66,7 @@ async fn drain_some<S: Clone + Send + Sync + 'static>(
         most,
         node: "test",
         now,
-        lease_until: Micros(now.0 + LEASE),
+        lease_until: now.plus(LEASE),
     };
     jobs::stage(&mut *db.diesel().await?, now).await?;
     let fetched = jobs::fetch(&mut *db.diesel().await?, &take).await?;
@@ -78,10 +77,10 @@ async fn drain_some<S: Clone + Send + Sync + 'static>(
             panic!("nobody knows what a {:?} is", job.worker)
         };
         let (at, args) = Working::new(db.clone(), clock.clone(), job, CancellationToken::new());
-        let outcome = attempt(&worker, state.clone(), args, &at).await;
-        let state = match outcome {
-            None => State::Completed,
-            Some(outcome) => match jobs::finish(&mut *db.diesel().await?, lease, &outcome, clock.now()).await? {
+        let state = match attempt(&worker, state.clone(), args, &at).await {
+            Said::Settled { .. } => State::Completed,
+            Said::Outcome(outcome) => match jobs::finish(&mut *db.diesel().await?, lease, &outcome, clock.now()).await?
+            {
                 Finish::As(state) => state,
                 Finish::Lost => return Err(JobError::Lost),
             },
@@ -94,7 +93,7 @@ async fn drain_some<S: Clone + Send + Sync + 'static>(
 /// Jobs of a kind that have not ended, the newest first.
 pub async fn enqueued<J: Job>(conn: &mut AsyncPgConnection) -> Result<Vec<(Row, J)>, JobError> {
     let which = Which {
-        states: vec![State::Scheduled, State::Available, State::Executing, State::Retryable],
+        states: State::OPEN.to_vec(),
         worker: Some(J::WORKER.to_owned()),
         queue: None,
     };
@@ -124,7 +123,7 @@ pub async fn assert_enqueued<J: Job>(conn: &mut AsyncPgConnection, is_it: impl F
 /// When something is; it says what.
 pub async fn assert_none_left(conn: &mut AsyncPgConnection) {
     let which = Which {
-        states: vec![State::Scheduled, State::Available, State::Executing, State::Retryable],
+        states: State::OPEN.to_vec(),
         ..Which::default()
     };
     let left = jobs::list(conn, &which, 20).await.expect("the jobs can be read");
@@ -133,15 +132,4 @@ pub async fn assert_none_left(conn: &mut AsyncPgConnection) {
         .map(|row| format!("{} {} {}", row.worker, row.state, row.args))
         .collect();
     assert!(left.is_empty(), "jobs are left over: {words:#?}");
-}
-
-/// The id of what was inserted now.
-///
-/// # Panics
-/// When one that is the same was there.
-pub fn new(inserted: Inserted) -> i64 {
-    match inserted {
-        Inserted::New(id) => id,
-        Inserted::Existing(id) => panic!("job {id} was there"),
-    }
 }

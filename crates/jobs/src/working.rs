@@ -1,10 +1,7 @@
 //! What a job knows while it is done.
 
 use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, OnceLock},
     time::Duration,
 };
 
@@ -33,7 +30,8 @@ struct Inner {
     clock: Clock,
     job: Fetched,
     cancel: CancellationToken,
-    settled: AtomicBool,
+    /// Whether that freed something.
+    settled: OnceLock<bool>,
     said: Mutex<Option<Instant>>,
 }
 
@@ -45,7 +43,7 @@ impl Working {
             clock,
             job,
             cancel,
-            settled: AtomicBool::new(false),
+            settled: OnceLock::new(),
             said: Mutex::new(None),
         };
         (Self(Arc::new(inner)), args)
@@ -131,11 +129,13 @@ impl Working {
         if completed.ids.is_empty() {
             return Err(JobError::Lost);
         }
-        self.0.settled.store(true, Ordering::Relaxed);
+        // A second time it would have been refused above.
+        let _ = self.0.settled.set(completed.freed);
         Ok(())
     }
 
-    pub(crate) fn is_settled(&self) -> bool {
-        self.0.settled.load(Ordering::Relaxed)
+    /// Whether settling it freed something; nothing when it has not settled itself.
+    pub(crate) fn settled(&self) -> Option<bool> {
+        self.0.settled.get().copied()
     }
 }
