@@ -173,6 +173,8 @@ impl Engine {
 impl Drop for Engine {
     fn drop(&mut self) {
         self.stop.cancel();
+        // Nobody says any more that it works at them.
+        self.node.held.give_up();
         self.others.iter().for_each(JoinHandle::abort);
     }
 }

@@ -85,6 +85,13 @@ impl Enqueue {
         self
     }
 
+    /// Of jobs that have the same one the queue may do only so many at once.
+    #[must_use]
+    pub fn limit_key(mut self, key: impl Into<String>) -> Self {
+        self.job.limit_key = Some(key.into());
+        self
+    }
+
     #[must_use]
     pub fn tag(mut self, tag: impl Into<String>) -> Self {
         self.job.tags.push(tag.into());

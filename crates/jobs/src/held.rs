@@ -3,7 +3,7 @@
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use parking_lot::Mutex;
-use tokio::{task::AbortHandle, time::Instant};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 /// Job and lease.
@@ -14,27 +14,22 @@ pub type Lease = (i64, i64);
 pub struct Held(Arc<Mutex<HashMap<Lease, One>>>);
 
 struct One {
+    /// Asks its work to stop.
     cancel: CancellationToken,
-    /// Nothing when its work has ended and is not written yet.
-    work: Option<AbortHandle>,
-    /// When somebody asked it to stop.
+    /// Stops it, at the next point where it waits.
+    stop: CancellationToken,
+    /// When somebody asked.
     asked: Option<Instant>,
 }
 
 impl Held {
-    pub fn add(&self, lease: Lease, cancel: CancellationToken) {
+    pub fn add(&self, lease: Lease, cancel: CancellationToken, stop: CancellationToken) {
         let one = One {
             cancel,
-            work: None,
+            stop,
             asked: None,
         };
         self.0.lock().insert(lease, one);
-    }
-
-    pub fn works(&self, lease: Lease, work: AbortHandle) {
-        if let Some(one) = self.0.lock().get_mut(&lease) {
-            one.work = Some(work);
-        }
     }
 
     pub fn remove(&self, lease: Lease) {
@@ -55,10 +50,8 @@ impl Held {
         let Some(one) = all.get_mut(&lease) else { return };
         one.cancel.cancel();
         let asked = *one.asked.get_or_insert_with(Instant::now);
-        if asked.elapsed() >= patience
-            && let Some(work) = one.work.take()
-        {
-            work.abort();
+        if asked.elapsed() >= patience {
+            one.stop.cancel();
         }
     }
 
@@ -66,9 +59,7 @@ impl Held {
     pub fn lose(&self, lease: Lease) {
         if let Some(one) = self.0.lock().remove(&lease) {
             one.cancel.cancel();
-            if let Some(work) = one.work {
-                work.abort();
-            }
+            one.stop.cancel();
         }
     }
 

@@ -72,10 +72,12 @@ impl<S: Clone + Send + Sync + 'static> Producer<S> {
             if more && self.room() > 0 {
                 continue;
             }
-            // When all that was asked for came, there may be more: it goes on as soon as there is room.
+            // When all that was asked for came, there may be more: it goes on as soon as there is room. Where a limit is shared, one that ended may
+            // have made room for another of its key.
+            let may_be_more = more || room == 0 || self.limits().are_shared();
             tokio::select! {
                 () = woken.notified() => {}
-                () = self.running.ended.notified(), if more || room == 0 => tokio::time::sleep(GATHER).await,
+                () = self.running.ended.notified(), if may_be_more => tokio::time::sleep(GATHER).await,
                 () = tokio::time::sleep(self.node.settings.poll) => {}
                 () = stop.cancelled() => {}
             }
@@ -108,9 +110,9 @@ impl<S: Clone + Send + Sync + 'static> Producer<S> {
     }
 
     fn start(&self, job: Fetched) {
-        let cancel = CancellationToken::new();
+        let (cancel, stop) = (CancellationToken::new(), CancellationToken::new());
         let lease = (job.id, job.lease);
-        self.node.held.add(lease, cancel.clone());
+        self.node.held.add(lease, cancel.clone(), stop.clone());
         self.running.many.fetch_add(1, Ordering::Relaxed);
         let one = One {
             running: Arc::clone(&self.running),
@@ -119,13 +121,24 @@ impl<S: Clone + Send + Sync + 'static> Producer<S> {
         let (over, queue, state) = (self.over.clone(), self.queue.name, self.state.clone());
         let named = job.worker.clone();
         let (at, args) = Working::new(self.node.db.clone(), self.node.clock.clone(), job, cancel);
-        let work = self.works.spawn(async move {
+        let held = self.node.held.clone();
+        self.works.spawn(async move {
             let began = Instant::now();
             let (worker, outcome) = match &worker {
-                Some(worker) => (worker.name, attempt::<S>(worker, state, args, &at).await),
+                Some(worker) => {
+                    let outcome = tokio::select! {
+                        outcome = attempt::<S>(worker, state, args, &at) => outcome,
+                        () = stop.cancelled() => stopped(),
+                    };
+                    (worker.name, outcome)
+                }
                 None => ("unknown", Said::Outcome(unknown(&named, at.now()))),
             };
             drop(one);
+            // Of what is lost or handed back there is nothing to say.
+            if !held.has(lease) {
+                return;
+            }
             let ended = Over {
                 lease,
                 worker,
@@ -136,8 +149,14 @@ impl<S: Clone + Send + Sync + 'static> Producer<S> {
             // Refused only when the engine has been given up.
             let _ = over.send(ended).await;
         });
-        self.node.held.works(lease, work.abort_handle());
     }
+}
+
+/// What was cancelled and did not stop when it was asked to.
+fn stopped() -> Said {
+    Said::Outcome(Outcome::Cancel {
+        reason: "it was cancelled, and did not stop by itself".into(),
+    })
 }
 
 /// A job of a kind that this program does not know: a newer one put it there, and another node may know it.
@@ -148,7 +167,7 @@ fn unknown(worker: &str, now: Micros) -> Outcome {
     }
 }
 
-/// One that runs, until dropped, also when its work is aborted.
+/// One that runs, until dropped.
 struct One {
     running: Arc<Running>,
 }

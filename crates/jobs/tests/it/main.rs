@@ -12,8 +12,8 @@ use std::{
 
 use dash_db::{AsyncConnection, Db, store::jobs, test_support::TestDatabase};
 use dash_jobs::{
-    Engine, Enqueue, Finished, Halt, Job, JobError, Missed, Queue, Registry, Schedule, Settings, State, Waker, Work,
-    Workflow, Working, testing,
+    Engine, Enqueue, Finished, Halt, Job, JobError, Missed, Queue, Registry, Schedule, Settings, State, UniqueBy,
+    Waker, Work, Workflow, Working, testing,
 };
 use dash_model::Micros;
 use diesel::{QueryableByName, sql_query, sql_types::BigInt};
@@ -73,6 +73,31 @@ impl Work<Seen> for Endless {
     }
 }
 
+/// Does not hear when it is told to stop.
+#[derive(Serialize, Deserialize)]
+struct Deaf;
+
+impl Job for Deaf {
+    const WORKER: &'static str = "deaf";
+    const QUEUE: &'static str = "slow";
+}
+
+impl Work<Seen> for Deaf {
+    async fn work(self, seen: Seen, _: Working) -> Result<(), Halt> {
+        /// Sees its end.
+        struct End(Seen);
+        impl Drop for End {
+            fn drop(&mut self) {
+                self.0.stopped.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+        seen.begun.fetch_add(1, Ordering::Relaxed);
+        let _end = End(seen);
+        tokio::time::sleep(Duration::from_secs(3_600)).await;
+        Ok(())
+    }
+}
+
 /// Ends as it is told.
 #[derive(Serialize, Deserialize)]
 enum End {
@@ -105,7 +130,13 @@ impl Work<Seen> for End {
 }
 
 fn registry() -> Arc<Registry<Seen>> {
-    Arc::new(Registry::default().with::<Count>().with::<Endless>().with::<End>())
+    Arc::new(
+        Registry::default()
+            .with::<Count>()
+            .with::<Endless>()
+            .with::<Deaf>()
+            .with::<End>(),
+    )
 }
 
 async fn effects() -> (TestDatabase, Seen) {
@@ -128,15 +159,19 @@ fn now() -> Micros {
 
 /// A node with short leases.
 async fn node(db: &Db, seen: &Seen, name: &str) -> (Engine, Waker) {
+    let queues = [Queue::new("default", 20), Queue::new("slow", 5)];
+    node_with(db, seen, name, &queues, Duration::from_millis(100)).await
+}
+
+async fn node_with(db: &Db, seen: &Seen, name: &str, queues: &[Queue], poll: Duration) -> (Engine, Waker) {
     let settings = Settings {
         lease: Duration::from_millis(900),
-        poll: Duration::from_millis(100),
-        patience: Duration::from_secs(5),
+        poll,
+        patience: Duration::from_millis(500),
         ..Settings::new(name)
     };
     let waker = Waker::default();
-    let queues = [Queue::new("default", 20), Queue::new("slow", 5)];
-    let engine = Engine::start(db.clone(), seen.clone(), registry(), &queues, settings, waker.clone()).await;
+    let engine = Engine::start(db.clone(), seen.clone(), registry(), queues, settings, waker.clone()).await;
     (engine.unwrap(), waker)
 }
 
@@ -337,4 +372,109 @@ async fn a_tick_is_one_job_however_many_nodes_there_are() -> Result<(), JobError
     let sql = "SELECT meta->>'tick' FROM jobs GROUP BY 1 HAVING count(*) > 1";
     assert!(db.client().await.unwrap().query(sql, &[]).await.unwrap().is_empty());
     Ok(())
+}
+
+#[tokio::test]
+async fn what_does_not_stop_by_itself_is_stopped_and_is_cancelled() {
+    let (db, seen) = effects().await;
+    let (engine, waker) = node(&db, &seen, "a").await;
+    let id = Enqueue::new(&Deaf)
+        .unwrap()
+        .insert(&mut db.diesel().await.unwrap(), now())
+        .await
+        .unwrap()
+        .id();
+    waker.wake::<Deaf>();
+    eventually("it is begun", async || seen.begun.load(Ordering::Relaxed) == 1).await;
+    jobs::cancel(&mut db.diesel().await.unwrap(), &[id], now())
+        .await
+        .unwrap();
+    eventually("it is cancelled", async || {
+        counts(&db, "slow").await == BTreeMap::from([("cancelled", 1)])
+    })
+    .await;
+    assert_eq!(seen.stopped.load(Ordering::Relaxed), 1);
+    assert_eq!(engine.figures().count(Finished::Cancelled), 1);
+    engine.stop(Duration::from_secs(1)).await;
+}
+
+#[tokio::test]
+async fn an_engine_that_is_dropped_leaves_nothing_running() {
+    let (db, seen) = effects().await;
+    let (engine, waker) = node(&db, &seen, "a").await;
+    Enqueue::new(&Deaf)
+        .unwrap()
+        .insert(&mut db.diesel().await.unwrap(), now())
+        .await
+        .unwrap();
+    waker.wake::<Deaf>();
+    eventually("it is begun", async || seen.begun.load(Ordering::Relaxed) == 1).await;
+    drop(engine);
+    eventually("it has ended", async || seen.stopped.load(Ordering::Relaxed) == 1).await;
+    assert_eq!(
+        counts(&db, "slow").await,
+        BTreeMap::from([("executing", 1)]),
+        "until its lease runs out"
+    );
+}
+
+#[tokio::test]
+async fn jobs_of_one_key_follow_each_other_without_a_wait() {
+    let (db, seen) = effects().await;
+    let queues = [Queue::new("default", 20).per_key(1)];
+    let (engine, waker) = node_with(&db, &seen, "a", &queues, Duration::from_secs(60)).await;
+    let mut rows = Vec::new();
+    for number in 0..20 {
+        rows.push(Enqueue::new(&Count { number }).unwrap().limit_key("one"));
+    }
+    Enqueue::insert_many(&mut db.diesel().await.unwrap(), rows, now())
+        .await
+        .unwrap();
+    waker.wake::<Count>();
+    // It looks once a minute.
+    eventually("all are completed", async || {
+        counts(&db, "default").await == BTreeMap::from([("completed", 20)])
+    })
+    .await;
+    engine.stop(Duration::from_secs(1)).await;
+}
+
+#[tokio::test]
+async fn a_schedule_of_one_organization_is_not_in_the_way_of_anothers() {
+    let (db, seen) = effects().await;
+    let client = db.client().await.unwrap();
+    let sql = "
+        INSERT INTO organizations (id, name, slug) VALUES (gen_random_uuid(), 'One', 'one'), (gen_random_uuid(), 'Two', 'two');
+        INSERT INTO job_crons (organization_id, name, worker, args, expression, zone, missed, declared, next_at)
+        SELECT id, 'once', 'only', '{}', '* * * * *', 'UTC', 'once', false, now() FROM organizations WHERE slug IN ('one', 'two')";
+    client.batch_execute(sql).await.unwrap();
+    let registry = Arc::new(Registry::default().with::<Only>());
+    let settings = Settings {
+        poll: Duration::from_millis(100),
+        ..Settings::new("a")
+    };
+    let engine = Engine::start(db.db().clone(), seen, registry, &[], settings, Waker::default())
+        .await
+        .unwrap();
+    eventually("each has its job", async || {
+        let sql = "SELECT count(DISTINCT organization_id) FROM jobs WHERE worker = 'only'";
+        client.query_one(sql, &[]).await.unwrap().get::<_, i64>(0) == 2
+    })
+    .await;
+    engine.stop(Duration::from_secs(1)).await;
+}
+
+/// Of which there is one at a time.
+#[derive(Serialize, Deserialize)]
+struct Only;
+
+impl Job for Only {
+    const WORKER: &'static str = "only";
+    const UNIQUE: Option<UniqueBy> = Some(UniqueBy::UNTIL_ENDED);
+}
+
+impl Work<Seen> for Only {
+    async fn work(self, _: Seen, _: Working) -> Result<(), Halt> {
+        Ok(())
+    }
 }
